@@ -1,0 +1,267 @@
+"""The error catalogue: every problem Roost answers with, in one place.
+
+Each entry has a stable code, the HTTP status and a page under `/docs/errors/`.
+Wire format: RFC 9457 `application/problem+json`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of problem: `status` is the HTTP status, `about` the text of its page."""
+
+    code: str
+    status: int
+    title: str
+    about: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field; `field` is a dotted path into the body, or a parameter."""
+
+    field: str
+    message: str
+    code: str = "invalid"
+
+
+CATALOGUE: dict[str, Entry] = {}
+
+
+def _entry(code: str, status: int, title: str, about: str, hint: str | None = None) -> Entry:
+    if code in CATALOGUE:
+        message = f"error code {code} is catalogued twice"
+        raise ValueError(message)
+    entry = CATALOGUE[code] = Entry(code, status, title, about, hint)
+    return entry
+
+
+class ProblemError(Exception):
+    """A catalogued problem on its way to the client."""
+
+    def __init__(  # noqa: PLR0913 -- every part of a problem document can be set
+        self,
+        entry: Entry,
+        detail: str | None = None,
+        *,
+        errors: Sequence[FieldError] = (),
+        hint: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(detail or entry.title)
+        self.entry = entry
+        self.detail = detail or entry.title
+        self.errors = tuple(errors)
+        self.hint = hint or entry.hint
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+
+# --- The request itself -------------------------------------------------------------------------
+MALFORMED_BODY = _entry(
+    "MALFORMED_BODY",
+    400,
+    "The body is not valid JSON",
+    "The request's body could not be read as JSON. The detail names the byte where reading "
+    "stopped. Bodies are UTF-8; a lone surrogate escape such as `\\ud800` is not a character.",
+    "Send one JSON document with `Content-Type: application/json`.",
+)
+VALIDATION_ERROR = _entry(
+    "VALIDATION_ERROR",
+    400,
+    "The request is not valid",
+    "A field or parameter has the wrong type or value, is missing, or is unknown. `errors` lists "
+    "each by name. Nothing was changed.",
+)
+UNSUPPORTED_MEDIA_TYPE = _entry(
+    "UNSUPPORTED_MEDIA_TYPE",
+    415,
+    "The body's media type is not supported",
+    "Roost reads JSON bodies: `application/json`, and `application/merge-patch+json` for PATCH.",
+    "Send `Content-Type: application/json`.",
+)
+BODY_TOO_LARGE = _entry(
+    "BODY_TOO_LARGE",
+    413,
+    "The body is too large",
+    "The request's body is larger than this route takes. It was not read to its end, and nothing "
+    "was changed.",
+    "Split the request; `POST /tasks/batch` takes up to 1,000 operations a request.",
+)
+ROUTE_NOT_FOUND = _entry(
+    "ROUTE_NOT_FOUND",
+    404,
+    "There is no such route",
+    "The path is not one of Roost's. Paths are case-sensitive and have no trailing slash.",
+    "See `/docs` for every route.",
+)
+METHOD_NOT_ALLOWED = _entry(
+    "METHOD_NOT_ALLOWED",
+    405,
+    "The route does not take this method",
+    "The path exists, with other methods: the `Allow` header lists them.",
+)
+RATE_LIMITED = _entry(
+    "RATE_LIMITED",
+    429,
+    "Too many requests",
+    "This client has sent more requests than the route takes in its window.",
+    "Wait for the number of seconds in `Retry-After`.",
+)
+
+# --- Who is asking ------------------------------------------------------------------------------
+UNAUTHORIZED = _entry(
+    "UNAUTHORIZED",
+    401,
+    "A log-in is needed",
+    "The request has no credential, or one that is unknown, expired or revoked.",
+    "Send `Authorization: Bearer <token>`; `roost token create --name NAME` makes one.",
+)
+FORBIDDEN = _entry(
+    "FORBIDDEN",
+    403,
+    "This credential may not do that",
+    "The credential is valid, but its scopes or its user's role do not allow the request.",
+)
+ORIGIN_REFUSED = _entry(
+    "ORIGIN_REFUSED",
+    403,
+    "The request comes from another origin",
+    "A request that changes something, made with the session cookie, must come from Roost's own "
+    "origin: the `Origin` header did not match the address of the server.",
+    "Use an access token for requests from other places.",
+)
+LOGIN_LINK_INVALID = _entry(
+    "LOGIN_LINK_INVALID",
+    401,
+    "The log-in link is not valid",
+    "Log-in links work once and for a short time. This one is unknown, used or expired.",
+    "`roost login-link` prints a new one.",
+)
+
+# --- What is asked for --------------------------------------------------------------------------
+TASK_NOT_FOUND = _entry(
+    "TASK_NOT_FOUND", 404, "There is no such task", "No task of this workspace has that id."
+)
+ENVIRONMENT_NOT_FOUND = _entry(
+    "ENVIRONMENT_NOT_FOUND",
+    404,
+    "There is no such environment",
+    "No environment of this workspace has that id, or no environment is active.",
+)
+SECRET_NOT_FOUND = _entry(
+    "SECRET_NOT_FOUND",
+    404,
+    "There is no such secret",
+    "The environment has no secret of that name.",
+)
+USER_NOT_FOUND = _entry(
+    "USER_NOT_FOUND", 404, "There is no such user", "No user of this workspace has that id."
+)
+SESSION_NOT_FOUND = _entry(
+    "SESSION_NOT_FOUND", 404, "There is no such session", "The user has no active session of it."
+)
+TOKEN_NOT_FOUND = _entry(
+    "TOKEN_NOT_FOUND", 404, "There is no such token", "No live access token has that id."
+)
+WORKSPACE_NOT_FOUND = _entry(
+    "WORKSPACE_NOT_FOUND",
+    404,
+    "There is no such workspace",
+    "The user is a member of no workspace with that id or slug.",
+    "`GET /api/v1/workspaces` lists yours.",
+)
+MIGRATION_NOT_FOUND = _entry(
+    "MIGRATION_NOT_FOUND", 404, "There is no such migration", "The caller has no migration of it."
+)
+ERROR_PAGE_NOT_FOUND = _entry(
+    "ERROR_PAGE_NOT_FOUND",
+    404,
+    "There is no such error code",
+    "The catalogue has no entry of that code. `/docs/errors/` lists them all.",
+)
+
+# --- What is in the way -------------------------------------------------------------------------
+CONFLICT = _entry(
+    "CONFLICT",
+    409,
+    "The change conflicts with what is stored",
+    "Something with the same identity exists already. The detail names it.",
+)
+INVALID_STATE_TRANSITION = _entry(
+    "INVALID_STATE_TRANSITION",
+    409,
+    "The status cannot change that way",
+    "The transition table does not allow this change. The detail and `allowed` name the "
+    "states that can follow the present one.",
+)
+MIGRATION_IN_PROGRESS = _entry(
+    "MIGRATION_IN_PROGRESS",
+    409,
+    "A migration is already running",
+    "One migration at a time runs per user and workspace.",
+    "Wait for it, or cancel it: `GET /api/v1/migration` names it.",
+)
+MIGRATION_STATE = _entry(
+    "MIGRATION_STATE",
+    409,
+    "The migration is not in a state for that",
+    "The step asked for does not follow from the migration's present state.",
+)
+PRECONDITION_FAILED = _entry(
+    "PRECONDITION_FAILED",
+    412,
+    "It has changed since it was read",
+    "`If-Match` names another version than the present one, which `currentVersion` and the "
+    "`ETag` header give.",
+    "Read it again, apply the change to the new version, and repeat.",
+)
+IDEMPOTENCY_KEY_REUSED = _entry(
+    "IDEMPOTENCY_KEY_REUSED",
+    422,
+    "The idempotency key was used for another request",
+    "The same `Idempotency-Key` came with another body or route. Keys live for 24 hours.",
+    "Use a new key for each new request.",
+)
+MIGRATION_SOURCE = _entry(
+    "MIGRATION_SOURCE",
+    400,
+    "The dump cannot be read",
+    "What was sent is not a dump of browser storage. The detail says what was expected.",
+)
+
+# --- The server's own trouble -------------------------------------------------------------------
+DATABASE_UNAVAILABLE = _entry(
+    "DATABASE_UNAVAILABLE",
+    503,
+    "The database cannot be reached",
+    "The connection to PostgreSQL was lost or could not be had in time. A change whose commit was "
+    "not confirmed may or may not have happened: repeat it with the same `Idempotency-Key`.",
+    "Try again after the number of seconds in `Retry-After`.",
+)
+QUERY_TIMEOUT = _entry(
+    "QUERY_TIMEOUT",
+    503,
+    "The database took too long",
+    "The statement ran into its time limit and was undone.",
+    "Narrow the filters, or try again later.",
+)
+CONTENTION = _entry(
+    "CONTENTION",
+    503,
+    "Too many changes at once",
+    "Other transactions kept getting in the way; nothing was changed.",
+    "Try again.",
+)
+INTERNAL_ERROR = _entry(
+    "INTERNAL_ERROR",
+    500,
+    "Something went wrong on the server",
+    "A fault of Roost's. The log has the details under the `requestId`.",
+    "Please report it with the `requestId`.",
+)
+
