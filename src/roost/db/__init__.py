@@ -1,0 +1,1 @@
+"""PostgreSQL: the pool, statements, tenancy, the embedded server and schema revisions."""

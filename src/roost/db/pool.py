@@ -1,0 +1,268 @@
+"""The pool: connections of the role that can't bypass row-level security.
+
+Nothing is ever set for a whole session (every setting is local to its transaction), so a
+connection goes back without a reset query, and PgBouncer in transaction mode is fine.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, TypeVar
+
+import asyncpg
+
+from roost.db.dsn import DatabaseConfig, connection_arguments
+from roost.db.faults import ContentionError, OutcomeUnknownError, UnavailableError
+from roost.db.statements import Statement
+from roost.db.tenancy import SET_CONTEXT, Context
+
+T = TypeVar("T")
+_log = logging.getLogger("roost.db")
+
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+)
+"""Errors that say the connection is gone or could not be made."""
+RETRIED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+TRIES = 4
+PATIENCE = 10.0
+"""Seconds a request waits for a connection before it is told that the database is away."""
+
+
+class Observer(Protocol):
+    """What the pool tells of itself; times are `time.perf_counter_ns`."""
+
+    def statement(
+        self, name: str, started_ns: int, ended_ns: int, error: BaseException | None
+    ) -> None:
+        """One statement has ended."""
+
+    def waited(self, seconds: float) -> None:
+        """A connection was handed out after so long a wait."""
+
+
+class Silent:
+    """An observer that listens to nothing."""
+
+    def statement(
+        self, name: str, started_ns: int, ended_ns: int, error: BaseException | None
+    ) -> None:
+        """Ignore it."""
+
+    def waited(self, seconds: float) -> None:
+        """Ignore it."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open write transaction; `xid` is its 64-bit id, in decimal."""
+
+    connection: Any
+    observer: Observer
+    xid: str
+
+    async def row(self, statement: Statement, **values: object) -> asyncpg.Record | None:
+        """Run it and give the first row."""
+        return await _fetch(self.connection, self.observer, statement, values)
+
+    async def rows(self, statement: Statement, **values: object) -> list[asyncpg.Record]:
+        """Run it and give every row."""
+        started = time.perf_counter_ns()
+        error: BaseException | None = None
+        try:
+            rows: list[asyncpg.Record] = await self.connection.fetch(
+                statement.sql, *statement.arguments(values)
+            )
+        except BaseException as caught:
+            error = caught
+            raise
+        else:
+            return rows
+        finally:
+            self.observer.statement(statement.name, started, time.perf_counter_ns(), error)
+
+
+async def _fetch(
+    connection: Any,  # noqa: ANN401 -- asyncpg's proxies share no typed base
+    observer: Observer,
+    statement: Statement,
+    values: dict[str, object],
+) -> asyncpg.Record | None:
+    started = time.perf_counter_ns()
+    error: BaseException | None = None
+    try:
+        row: asyncpg.Record | None = await connection.fetchrow(
+            statement.sql, *statement.arguments(values)
+        )
+    except BaseException as caught:
+        error = caught
+        raise
+    else:
+        return row
+    finally:
+        observer.statement(statement.name, started, time.perf_counter_ns(), error)
+
+
+async def _no_reset(_connection: object) -> None:
+    """Leave the connection as it is: nothing in it outlives a transaction."""
+
+
+class Database:
+    """The way to PostgreSQL: one-statement reads and explicit write transactions."""
+
+    def __init__(self, pool: asyncpg.Pool, config: DatabaseConfig, observer: Observer) -> None:
+        self._pool = pool
+        self._config = config
+        self._observer = observer
+        self._waiting = 0
+
+    @classmethod
+    async def connect(cls, config: DatabaseConfig, observer: Observer | None = None) -> Self:
+        """Open the pool; raises UnavailableError when the database can't be reached."""
+        arguments = connection_arguments(config)
+        try:
+            pool = await asyncpg.create_pool(
+                min_size=1,
+                max_size=config.max_connections,
+                max_inactive_connection_lifetime=300.0,
+                reset=_no_reset,
+                **arguments,
+            )
+        except LOST as error:
+            message = f"the database cannot be reached: {error}"
+            raise UnavailableError(message) from error
+        return cls(pool, config, observer or Silent())
+
+    async def close(self, *, within: float = 5.0) -> None:
+        """Close every connection, by force after `within` seconds."""
+        try:
+            await asyncio.wait_for(self._pool.close(), within)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @property
+    def size(self) -> int:
+        """Connections open now."""
+        return self._pool.get_size()
+
+    @property
+    def used(self) -> int:
+        """Connections at work now."""
+        return self._pool.get_size() - self._pool.get_idle_size()
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for a connection now."""
+        return self._waiting
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """Check a connection out; UnavailableError when none can be had in PATIENCE seconds."""
+        started = time.perf_counter()
+        self._waiting += 1
+        try:
+            connection = await self._acquire(started + PATIENCE)
+        finally:
+            self._waiting -= 1
+        self._observer.waited(time.perf_counter() - started)
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+    async def _acquire(self, deadline: float) -> Any:  # noqa: ANN401 -- asyncpg's proxy type
+        pause = 0.05
+        while True:
+            remaining = deadline - time.perf_counter()
+            try:
+                return await self._pool.acquire(timeout=max(remaining, 0.001))
+            except TimeoutError as error:
+                message = f"no connection was free within {PATIENCE:g} seconds"
+                raise UnavailableError(message) from error
+            except LOST as error:
+                if time.perf_counter() + pause > deadline:
+                    message = f"the database cannot be reached: {error}"
+                    raise UnavailableError(message) from error
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter
+            pause = min(pause * 2, 1.0)
+
+    async def read(
+        self, statement: Statement, context: Context, **values: object
+    ) -> asyncpg.Record | None:
+        """Run a tenant read in one round trip; repeated once if its connection was lost."""
+        values.update(context.values())
+        for last in (False, True):
+            async with self.connection() as connection:
+                try:
+                    if self._config.pgbouncer:
+                        # Without server-side prepared statements, parse and execute are two
+                        # messages, which only a transaction keeps on one server.
+                        async with connection.transaction():
+                            return await _fetch(connection, self._observer, statement, values)
+                    return await _fetch(connection, self._observer, statement, values)
+                except LOST as error:
+                    if last:
+                        message = f"the connection was lost: {error}"
+                        raise UnavailableError(message) from error
+        raise AssertionError
+
+    async def write(self, context: Context, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction that carries the context, and commit.
+
+        `work` runs again, from its start, after a serialization failure or deadlock, so it may
+        touch nothing but the transaction. OutcomeUnknownError when the commit was not confirmed.
+        """
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await self._once(context, work)
+            except RETRIED as error:
+                if attempt == TRIES:
+                    message = "other transactions kept getting in the way"
+                    raise ContentionError(message) from error
+            except LOST as error:
+                message = f"the connection was lost: {error}"
+                raise UnavailableError(message) from error
+            await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 -- jitter
+        raise AssertionError
+
+    async def _once(self, context: Context, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        async with self.connection() as connection:
+            block = connection.transaction()
+            await block.start()
+            try:
+                row = await _fetch(connection, self._observer, SET_CONTEXT, context.values())
+                xid = row["xid"] if row else ""
+                result = await work(Transaction(connection, self._observer, xid))
+            except BaseException:
+                if not connection.is_closed():
+                    await block.rollback()
+                raise
+            await self._commit(connection, block)
+            return result
+
+    async def _commit(self, connection: Any, block: Any) -> None:  # noqa: ANN401 -- asyncpg's
+        started = time.perf_counter_ns()
+        error: BaseException | None = None
+        try:
+            await block.commit()
+        except LOST as caught:
+            error = caught
+            message = "the connection was lost while the commit was under way"
+            raise OutcomeUnknownError(message) from caught
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            self._observer.statement("commit", started, time.perf_counter_ns(), error)
+            if error is not None and connection.is_closed():
+                _log.warning("a commit was not confirmed: %s", error)

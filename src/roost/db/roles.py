@@ -1,0 +1,91 @@
+"""The two roles: an owner for schema revisions, and the pool's, which can do neither harm.
+
+The pool's role `roost_app` owns nothing and can't bypass row-level security. Connections either
+log in as a role of that kind, or take it on at their start.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from roost.db.faults import RoleError
+
+APP_ROLE = "roost_app"
+OWNER_ROLE = "roost_owner"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """What the role of a connection may do."""
+
+    name: str
+    is_superuser: bool
+    bypasses_rls: bool
+    owns_tables: bool
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether row-level security binds it and it can't alter Roost's tables."""
+        return not (self.is_superuser or self.bypasses_rls or self.owns_tables)
+
+
+_FACTS = """
+select r.rolname, r.rolsuper, r.rolbypassrls,
+       exists (select from pg_class c
+               where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p')
+                 and c.relname in ('tasks', 'environments', 'users')
+                 and pg_has_role(r.oid, c.relowner, 'usage'))
+from pg_roles r where r.rolname = current_user
+"""
+
+
+async def role_facts(connection: Any) -> RoleFacts:  # noqa: ANN401 -- asyncpg's proxies
+    """Ask PostgreSQL what the connection's present role may do."""
+    row = await connection.fetchrow(_FACTS)
+    return RoleFacts(*row)
+
+
+async def ensure_app_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxies
+    """Make `roost_app` when it is missing; RoleError with the SQL for somebody who may.
+
+    The connection's role becomes a member, so that it can take the role on.
+    """
+    try:
+        if not await connection.fetchval("select 1 from pg_roles where rolname = $1", APP_ROLE):
+            try:
+                await connection.execute(f"create role {APP_ROLE} nologin")
+            except asyncpg.DuplicateObjectError:
+                pass  # another process was quicker
+        if not await connection.fetchval(
+            "select pg_has_role(current_user, $1, 'member')", APP_ROLE
+        ):
+            await connection.execute(f"grant {APP_ROLE} to current_user")
+    except asyncpg.InsufficientPrivilegeError as error:
+        user = await connection.fetchval("select current_user")
+        message = (
+            f"the role {user!r} may not make the role {APP_ROLE}. Let an administrator run:\n"
+            f"  create role {APP_ROLE} nologin;\n"
+            f"  grant {APP_ROLE} to {user};"
+        )
+        raise RoleError(message) from error
+
+
+async def require_safe_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxies
+    """Raise RoleError when row-level security would not bind the pool's connections."""
+    facts = await role_facts(connection)
+    if facts.is_safe:
+        return
+    reason = (
+        "is a superuser"
+        if facts.is_superuser
+        else "bypasses row-level security"
+        if facts.bypasses_rls
+        else "owns Roost's tables"
+    )
+    message = (
+        f"connections would act as {facts.name!r}, which {reason}, so tenants would not be kept "
+        f"apart. Use a role of its own for DATABASE_URL and the owner's for DATABASE_OWNER_URL:\n"
+        f"  create role roost_login login password '…' in role {APP_ROLE};"
+    )
+    raise RoleError(message)

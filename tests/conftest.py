@@ -1,0 +1,6 @@
+"""Fixtures every room's tests may use."""
+
+from tests.support.postgres import data_dir, postgres, scratch_database
+from tests.support.schema import roost_database, template
+
+__all__ = ["data_dir", "postgres", "roost_database", "scratch_database", "template"]

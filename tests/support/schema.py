@@ -1,0 +1,91 @@
+"""A database with Roost's whole schema, made by its owner, and the pool's way into it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from roost.db.dsn import DatabaseConfig
+from roost.db.embedded import Endpoint
+from roost.db.roles import APP_ROLE, OWNER_ROLE, ensure_app_role
+from roost.db.schema import upgrade
+from roost.journal.install import grant_sql, install_sql
+
+TEMPLATE = "roost_template"
+TOOLS = {"journal": install_sql() + ";" + grant_sql(APP_ROLE)}
+
+
+def as_role(superuser_url: str, role: str) -> str:
+    """Give the URL of the same database for another role of the test's server."""
+    return superuser_url.replace("//postgres@", f"//{role}@", 1)
+
+
+async def make_schema(superuser_url: str) -> str:
+    """Make roles and tables in an empty database; gives the owner's URL."""
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        # Roles belong to the server, which other tests share.
+        async with connection.transaction():
+            await connection.execute("select pg_advisory_xact_lock(871)")
+            if not await connection.fetchval(
+                "select 1 from pg_roles where rolname = $1", OWNER_ROLE
+            ):
+                await connection.execute(f"create role {OWNER_ROLE} login createrole")
+            await ensure_app_role(connection)
+            await connection.execute(f"alter role {APP_ROLE} login")
+            await connection.execute(f"grant {APP_ROLE} to {OWNER_ROLE} with admin option")
+        name = await connection.fetchval("select quote_ident(current_database())")
+        await connection.execute(f"alter database {name} owner to {OWNER_ROLE}")
+        await connection.execute(f"alter schema public owner to {OWNER_ROLE}")
+    finally:
+        await connection.close()
+    owner_url = as_role(superuser_url, OWNER_ROLE)
+    await upgrade(owner_url, TOOLS)
+    return owner_url
+
+
+async def _make_template(superuser_url: str) -> None:
+    """Make the template once for all workers; the next one finds it finished."""
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        await connection.execute("select pg_advisory_lock(872)")
+        known = "select 1 from pg_database where datname = $1 and datistemplate"
+        if await connection.fetchval(known, TEMPLATE):
+            return
+        await connection.execute(f"create database {TEMPLATE}")
+        template_url = superuser_url.replace("/postgres?", f"/{TEMPLATE}?", 1)
+        inside = await asyncpg.connect(template_url)
+        for name in ("pg_trgm", "pg_stat_statements"):
+            await inside.execute(f"create extension if not exists {name}")
+        await inside.close()
+        await make_schema(template_url)
+        await connection.execute(f"alter database {TEMPLATE} is_template true")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Endpoint) -> str:
+    """The name of a database that has Roost's whole schema."""
+    asyncio.run(_make_template(postgres.url()))
+    return TEMPLATE
+
+
+@pytest.fixture
+async def roost_database(postgres: Endpoint, template: str) -> AsyncIterator[str]:
+    """The superuser's URL of a fresh database with Roost's whole schema."""
+    name = f"roost_{uuid4().hex[:12]}"
+    connection = await asyncpg.connect(postgres.url())
+    try:
+        await connection.execute(f"create database {name} template {template} owner {OWNER_ROLE}")
+        yield postgres.url(database=name)
+        await connection.execute(f"drop database if exists {name} with (force)")
+    finally:
+        await connection.close()
+
+
+def pool_config(superuser_url: str, *, max_connections: int = 8) -> DatabaseConfig:
+    """Say how the pool connects: as the role that row-level security binds."""
+    return DatabaseConfig(as_role(superuser_url, APP_ROLE), max_connections=max_connections)
