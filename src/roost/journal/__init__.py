@@ -1,0 +1,1 @@
+"""The journal of row changes, the ticks that order it, and the windows between them."""

@@ -1,0 +1,17 @@
+"""What the journal asks of a connection: asyncpg's, from a pool or not."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class Connection(Protocol):
+    """An asyncpg connection."""
+
+    async def fetch(self, query: str, *args: Any) -> Sequence[Any]:  # noqa: ANN401 -- as asyncpg
+        """Run a statement and give every row."""
+
+    async def fetchval(self, query: str, *args: Any) -> Any:  # noqa: ANN401 -- as asyncpg
+        """Run a statement and give the first row's first column."""
+
+    def is_in_transaction(self) -> bool:
+        """Whether the caller has a transaction open on it."""

@@ -1,0 +1,34 @@
+-- What the role of the pool needs: the changes of the workspace it acts in (the policy of
+-- journal.journal), the ticks, and to make ticks and partitions. It writes the journal only through
+-- the triggers.
+create or replace function journal.grant_to(role name) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $function$
+begin
+    execute format('grant usage on schema journal to %I', role);
+    execute format(
+        'grant select on journal.journal, journal.tick, journal.layout, journal.relation to %I', role
+    );
+    execute format(
+        'grant execute on function journal.make_tick(), journal.tick_lock(),'
+        ' journal.prepare_partitions(integer) to %I', role
+    );
+end
+$function$;
+
+-- What a listener needs on top: the changes of every workspace, by journal.window only.
+create or replace function journal.grant_window_to(role name) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $function$
+begin
+    execute format('grant usage on schema journal to %I', role);
+    execute format(
+        'grant execute on function journal.window(bigint, bigint) to %I', role
+    );
+end
+$function$;
+
+revoke all on all tables in schema journal from public;
+revoke all on all functions in schema journal from public;

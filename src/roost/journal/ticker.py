@@ -1,0 +1,206 @@
+"""A worker's ticker: it decides when ticks are made, and tells who waits for one.
+
+The worker announces its own commits; a poll of the snapshot finds everybody else's. No connection
+is held while it waits.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import asyncpg
+
+from roost.journal.connection import Connection
+from roost.journal.ticks import BEGINNING, make_tick
+
+_log = logging.getLogger("roost.journal")
+
+
+class Clock(Protocol):
+    """Time, for tests to own."""
+
+    def now(self) -> float:
+        """Seconds since whenever."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait for the event, at most so long."""
+
+
+class SystemClock:
+    """The time of the system."""
+
+    def now(self) -> float:
+        """Seconds since whenever."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long."""
+        await asyncio.sleep(seconds)
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait for the event, at most so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            pass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a ticker looks, in seconds."""
+
+    debounce: float = 0.003
+    """From the first announcement to the tick that all until then share."""
+    busy: float = 0.002
+    """Between polls while somebody is live and something was committed within `busy_for`."""
+    busy_for: float = 1.0
+    live: float = 0.005
+    """Between polls while somebody is live."""
+    idle: float = 0.25
+    """Between polls while nobody is."""
+    retry: float = 0.1
+    """After a lost connection; doubled with each further failure, up to `retry_at_most`."""
+    retry_at_most: float = 5.0
+
+
+class Ticker:
+    """The background task: ``async with Ticker(pool.acquire) as ticker``, or ``await run()``."""
+
+    def __init__(
+        self,
+        acquire: Callable[[], AbstractAsyncContextManager[Connection]],
+        *,
+        pace: Pace | None = None,
+        clock: Clock | None = None,
+        lost: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Take what gives a connection; `lost`: what it may raise besides asyncpg's errors."""
+        self._acquire = acquire
+        self._pace = pace or Pace()
+        self._clock = clock or SystemClock()
+        self._lost: tuple[type[Exception], ...] = (
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            *lost,
+        )
+        self._wake = asyncio.Event()
+        self._announced = False
+        self._live = 0
+        self._snapshot = ""
+        self._changed_at = -self._pace.busy_for
+        self._task: asyncio.Task[None] | None = None
+        self._latest = BEGINNING
+        self._connected = False
+        self.changed = asyncio.Condition()
+        """Notified of every new tick, and of a connection lost or found again."""
+
+    @property
+    def latest(self) -> int:
+        """The newest tick this worker knows of."""
+        return self._latest
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last look at the database succeeded: otherwise `latest` may be old."""
+        return self._connected
+
+    @property
+    def live(self) -> int:
+        """How many wait for changes; the caller keeps count."""
+        return self._live
+
+    @live.setter
+    def live(self, count: int) -> None:
+        if count > 0 and self._live == 0:
+            self._wake.set()
+        self._live = count
+
+    def announce(self) -> None:
+        """Say that a transaction of this worker was committed: a tick follows shortly."""
+        self._announced = True
+        self._wake.set()
+
+    async def wait_beyond(self, tick: int) -> int:
+        """Wait for a tick newer than `tick`; give the newest."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self._latest > tick)
+            return self._latest
+
+    async def __aenter__(self) -> Self:
+        """Start the task."""
+        self._task = asyncio.create_task(self.run(), name="roost-ticker")
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Stop it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def run(self) -> None:
+        """Make ticks until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._look()
+            except self._lost as error:
+                if failures == 0:
+                    _log.warning("the ticker lost the database: %s", error)
+                await self._set_connected(connected=False)
+                pace = self._pace
+                await self._clock.sleep(min(pace.retry * 2**failures, pace.retry_at_most))
+                failures = min(failures + 1, 32)
+                continue
+            failures = 0
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait for an announcement, or until the next poll is due."""
+        await self._clock.wait(self._wake, self._interval())
+        self._wake.clear()
+        if self._announced:
+            await self._clock.sleep(self._pace.debounce)
+            self._wake.clear()
+
+    def _interval(self) -> float:
+        if self._live == 0:
+            return self._pace.idle
+        since = self._clock.now() - self._changed_at
+        return self._pace.busy if since < self._pace.busy_for else self._pace.live
+
+    async def _look(self) -> None:
+        """Make a tick if a transaction has ended since the last look."""
+        # Before the look: what is announced during it may have come too late for it.
+        announced, self._announced = self._announced, False
+        try:
+            async with self._acquire() as connection:
+                snapshot = await connection.fetchval("select pg_current_snapshot()::text")
+                newest = self._latest
+                if announced or snapshot != self._snapshot:
+                    newest = await make_tick(connection)
+        except BaseException:
+            self._announced = self._announced or announced
+            raise
+        self._snapshot = snapshot
+        await self._set_connected(connected=True)
+        if newest > self._latest:
+            self._latest = newest
+            self._changed_at = self._clock.now()
+            async with self.changed:
+                self.changed.notify_all()
+
+    async def _set_connected(self, *, connected: bool) -> None:
+        if connected != self._connected:
+            self._connected = connected
+            async with self.changed:
+                self.changed.notify_all()
