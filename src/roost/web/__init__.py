@@ -1,0 +1,1 @@
+"""The delivery kit: principal and guards, problem details, paging, ETags, idempotency."""

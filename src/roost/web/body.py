@@ -1,0 +1,158 @@
+"""Reading JSON bodies: bounded, typed, and with errors that name the field."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from roost import errors
+from roost.errors import FieldError, ProblemError
+
+T = TypeVar("T")
+MAX_DEPTH = 64
+"""Levels of nesting that a body may have."""
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
+# Numbers are left alone: they may be too large for a float, and that is no fault of a text's.
+_ANYTHING = msgspec.json.Decoder(float_hook=str)
+_MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
+
+
+async def read(scope: Any, receive: Any, limit: int) -> bytes:  # noqa: ANN401 -- ASGI's own types
+    """Read a body of at most `limit` bytes; 413 as soon as it is known to be larger."""
+    length = _header(scope, b"content-length")
+    if length is not None and length.isdigit() and int(length) > limit:
+        raise too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ProblemError(errors.MALFORMED_BODY, "the body ended early")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def too_large(limit: int) -> ProblemError:
+    """Say how much the route takes; the connection is closed, for the rest is not read."""
+    return ProblemError(
+        errors.BODY_TOO_LARGE,
+        f"the body may have {limit} bytes at most",
+        headers={"connection": "close"},
+    )
+
+
+def require_json(scope: Any) -> None:  # noqa: ANN401 -- ASGI's own type
+    """Refuse bodies that say they are something else than JSON; no type is taken as JSON."""
+    declared = _header(scope, b"content-type")
+    media_type = (declared or "application/json").partition(";")[0].strip().lower()
+    if media_type not in _MEDIA_TYPES:
+        raise ProblemError(
+            errors.UNSUPPORTED_MEDIA_TYPE, f"the body is {media_type[:100]!r}, not JSON"
+        )
+
+
+def _header(scope: Any, name: bytes) -> str | None:  # noqa: ANN401 -- ASGI's own type
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return None
+
+
+def decode(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Decode a body into its struct; every fault becomes a 400 that names the field."""
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        _check_depth(raw)
+    try:
+        value = decoder.decode(raw)
+        if b"\\u0000" in raw:
+            _refuse_nul(_ANYTHING.decode(raw), "")
+    except msgspec.ValidationError as error:
+        found = field_error(str(error), getattr(decoder.type, "elsewhere", {}))
+        detail = f"{found.field} {found.message}" if found.code == "unknown" else str(error)
+        raise ProblemError(errors.VALIDATION_ERROR, detail, errors=[found]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ProblemError(errors.MALFORMED_BODY, _malformed(raw, error)) from error
+    return value
+
+
+def _malformed(raw: bytes, error: Exception) -> str:
+    if not raw:
+        return "the body is empty"
+    if re.search(rb"\\u[dD][89a-fA-F]", raw):
+        return f"{error} (a lone surrogate escape is not a character)"
+    return str(error)
+
+
+def field_error(text: str, elsewhere: Mapping[str, str] | None = None) -> FieldError:
+    """Turn a message of msgspec's into the field, what is wrong, and a code.
+
+    `elsewhere` says of fields that the body does not take where they are changed instead. A
+    body's struct gives it as a class variable of that name.
+    """
+    found = _AT.match(text)
+    what = found["what"] if found else text
+    path = (found["path"] if found else None) or ""
+    unknown, missing = _UNKNOWN.match(what), _MISSING.match(what)
+    if unknown:
+        message = "is not a field of this body"
+        instead = (elsewhere or {}).get(unknown["name"])
+        message = f"{message}: {instead}" if instead else message
+        return FieldError(_join(path, unknown["name"]), message, "unknown")
+    if missing:
+        return FieldError(_join(path, missing["name"]), "is required", "required")
+    return FieldError(path, what, "invalid")
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _check_depth(raw: bytes) -> None:
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in raw:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+        if deepest > MAX_DEPTH:
+            message = f"the body is nested deeper than {MAX_DEPTH} levels"
+            raise ProblemError(
+                errors.VALIDATION_ERROR, message, errors=[FieldError("", message, "too_deep")]
+            )
+
+
+def _refuse_nul(value: object, path: str) -> None:
+    if isinstance(value, str):
+        if "\x00" in value:
+            message = "has a NUL character, which text in PostgreSQL can't hold"
+            raise ProblemError(
+                errors.VALIDATION_ERROR,
+                f"{path or 'the body'} {message}",
+                errors=[FieldError(path, message, "nul_character")],
+            )
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_nul(key, _join(path, "(a name)"))
+            _refuse_nul(inner, _join(path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_nul(inner, f"{path}[{index}]")

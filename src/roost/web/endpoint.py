@@ -1,0 +1,218 @@
+"""An endpoint: a method, a path, what goes in and out, and who may. Everything else denies.
+
+Each carries its contract, from which the guard, the readers and the OpenAPI document are made.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+
+from roost import errors
+from roost.errors import Entry, ProblemError
+from roost.web import body
+from roost.web.principal import PERMISSIONS, Authenticator, Principal
+from roost.web.query import QueryReader, invalid
+from roost.web.reply import Reply
+
+API = "/api/v1"
+COOKIE = "roost_session"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a route promises. `permission` None means that nobody need be logged in.
+
+    `returns` is the type of `data`; `paged` says that it is a list of them with `pagination`.
+    `sends_body_itself` is for routes that read the request's stream in their own way.
+    """
+
+    summary: str
+    permission: str | None
+    query: type[msgspec.Struct] | None = None
+    body: type | None = None
+    returns: Any = None
+    status: int = 200
+    paged: bool = False
+    listed: bool = False
+    bare: bool = False
+    problems: tuple[Entry, ...] = ()
+    body_limit: int | None = None
+    body_optional: bool = False
+    media_type: str = "application/json"
+    tag: str = ""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request, as a handler sees it: all read, all checked."""
+
+    request: Request[Any, Any, Any]
+    query: Any = None
+    body: Any = None
+    raw: bytes = b""
+    _principal: Principal | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks; only on routes with a permission."""
+        assert self._principal is not None  # noqa: S101 -- the guard has run
+        return self._principal
+
+    @property
+    def request_id(self) -> str:
+        """The id of the request, as in `Roost-Request-Id`."""
+        return request_id(self.request.scope)
+
+    def header(self, name: str) -> str | None:
+        """Give a request header, by its lower-case name."""
+        return header(self.request.scope, name.encode())
+
+    def id(self, name: str = "id") -> UUID:
+        """Read a path's UUID; VALIDATION_ERROR when it is none."""
+        text = self.request.path_params[name]
+        if not _UUID.fullmatch(text):
+            raise invalid(name, "must be a UUID", "uuid")
+        return UUID(text)
+
+
+def request_id(scope: Any) -> str:  # noqa: ANN401 -- ASGI's own type
+    """Give the id that the outermost layer gave this request."""
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def header(scope: Any, name: bytes) -> str | None:  # noqa: ANN401 -- ASGI's own type
+    """Give the first header of that lower-case name."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value.decode("latin-1"))
+    return None
+
+
+Handle = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A handler and its contract, before it is mounted."""
+
+    method: str
+    path: str
+    handle: Handle
+    contract: Contract
+
+
+@dataclass(slots=True)
+class Gate:
+    """The way into every endpoint: log-in, permission, query, body, then the handler."""
+
+    authenticator: Authenticator
+    body_limit: int
+    public_origin: str | None = None
+    readers: dict[type, Any] = field(default_factory=dict)
+
+    def mount(self, endpoints: Sequence[Endpoint]) -> list[HTTPRouteHandler]:
+        """Make Litestar's handlers; paths under `/api/v1` answer under `/api` too."""
+        return [self._handler(endpoint) for endpoint in endpoints]
+
+    def _handler(self, endpoint: Endpoint) -> HTTPRouteHandler:
+        contract = endpoint.contract
+        if contract.permission is not None and contract.permission not in PERMISSIONS:
+            message = f"{endpoint.method} {endpoint.path} asks for an unknown permission"
+            raise ValueError(message)
+        query = QueryReader(contract.query) if contract.query else QueryReader(_NoQuery)
+        decoder = msgspec.json.Decoder(contract.body) if contract.body else None
+        limit = contract.body_limit or self.body_limit
+
+        async def serve(request: Request[Any, Any, Any]) -> Reply:
+            scope = request.scope
+            call = Call(request)
+            if contract.permission is not None:
+                call._principal = await self._admit(request, contract.permission)  # noqa: SLF001
+            call.query = query.read(scope["query_string"])
+            if decoder is not None:
+                call.raw = await body.read(scope, request.receive, limit)
+                if call.raw or not contract.body_optional:
+                    body.require_json(scope)
+                    call.body = body.decode(call.raw, decoder)
+            return await endpoint.handle(call)
+
+        serve.__name__ = re.sub(r"\W+", "_", f"{endpoint.method} {endpoint.path}").strip("_")
+        methods = ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
+        return HTTPRouteHandler(
+            _paths(endpoint.path),
+            http_method=methods,  # type: ignore[arg-type]  # strings are what it takes
+            opt={"endpoint": endpoint},
+            status_code=200,  # the reply has its own
+            media_type=contract.media_type,
+        )(serve)
+
+    async def _admit(self, request: Request[Any, Any, Any], permission: str) -> Principal:
+        scope = request.scope
+        bearer, cookie = _bearer(scope), None
+        if bearer is None:
+            cookie = _cookie(scope)
+            if cookie is not None and scope["method"] not in _SAFE:
+                self.require_same_origin(scope)
+        principal = await self.authenticator.authenticate(
+            bearer, cookie, header(scope, b"roost-workspace")
+        )
+        if principal is None:
+            raise ProblemError(errors.UNAUTHORIZED, headers={"www-authenticate": "Bearer"})
+        if permission not in principal.permissions:
+            message = f"this needs the permission {permission!r}, which "
+            message += (
+                "the token's scopes do not include"
+                if principal.kind == "token" and principal.role in PERMISSIONS[permission]
+                else f"the role {principal.role!r} does not have"
+            )
+            raise ProblemError(errors.FORBIDDEN, message)
+        scope["state"]["principal"] = principal
+        return principal
+
+    def require_same_origin(self, scope: Any) -> None:  # noqa: ANN401 -- ASGI's own type
+        """Refuse a change that another site made the browser send (RFC 6454 origins)."""
+        origin = header(scope, b"origin")
+        host = header(scope, b"host") or ""
+        own = {f"http://{host}", f"https://{host}", self.public_origin}
+        if origin is None or origin not in own:
+            raise ProblemError(
+                errors.ORIGIN_REFUSED,
+                f"the Origin header is {origin!r}" if origin else "there is no Origin header",
+            )
+
+
+class _NoQuery(msgspec.Struct, frozen=True):
+    """A route that takes no parameters."""
+
+
+def _paths(path: str) -> list[str]:
+    return [path, "/api" + path.removeprefix(API)] if path.startswith(API) else [path]
+
+
+def _bearer(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
+    value = header(scope, b"authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.partition(" ")
+    # An Authorization header of another kind is a credential that is not live, not an absent one.
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _cookie(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
+    value = header(scope, b"cookie")
+    if value is None or COOKIE not in value:
+        return None
+    try:
+        found = SimpleCookie(value).get(COOKIE)
+    except CookieError:
+        return None
+    return found.value if found else None

@@ -1,0 +1,53 @@
+"""Versions of what was read: ETags and the conditions on them (RFC 9110, section 13)."""
+
+import re
+from hashlib import blake2b
+
+from roost import errors
+from roost.errors import ProblemError
+
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+
+
+def version_tag(version: int) -> str:
+    """Give the tag of a row at a version."""
+    return f'"v{version}"'
+
+
+def body_tag(body: bytes) -> bytes:
+    """Give the tag of a body that has no version of its own."""
+    return b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
+
+
+def matches(header: str, tag: str) -> bool:
+    """Whether `If-None-Match` names the tag; weak and strong compare alike."""
+    if header.strip() == "*":
+        return True
+    return any(found[2] == tag.strip('"') for found in _TAG.finditer(header))
+
+
+def expected_version(header: str | None) -> int | None:
+    """Read the version that `If-Match` asks for; None when it asks for none.
+
+    Takes `"v3"` as given in ETags, and a bare `3`. Anything else can't match: 400.
+    """
+    if header is None or header.strip() == "*":
+        return None
+    found = re.fullmatch(r'(?:W/)?"?v?(\d{1,18})"?', header.strip())
+    if not found:
+        raise ProblemError(
+            errors.VALIDATION_ERROR,
+            'If-Match must be an ETag as Roost gives it, such as "v3"',
+            errors=[errors.FieldError("If-Match", 'must be an ETag such as "v3"')],
+        )
+    return int(found[1])
+
+
+def precondition_failed(current: int) -> ProblemError:
+    """Say that somebody was quicker, and what the version is now."""
+    return ProblemError(
+        errors.PRECONDITION_FAILED,
+        f"the present version is {current}",
+        headers={"etag": version_tag(current)},
+        extra={"currentVersion": current},
+    )

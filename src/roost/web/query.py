@@ -1,0 +1,84 @@
+"""Reading query strings into structs; unknown parameters are refused by name."""
+
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from roost import errors
+from roost.errors import FieldError, ProblemError
+from roost.web.body import field_error
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class QueryReader:
+    """Reads one struct from query strings. Fields typed as lists may repeat or have commas."""
+
+    def __init__(self, struct: type[msgspec.Struct]) -> None:
+        self.struct = struct
+        info = msgspec.inspect.type_info(struct)
+        assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 -- told by the signature
+        self._lists = {
+            found.encode_name for found in info.fields if _is_list(found.type)
+        }
+        self._names = {found.encode_name for found in info.fields}
+        self._known: dict[bytes, msgspec.Struct] = {}
+
+    def read(self, raw: bytes) -> Any:  # noqa: ANN401 -- the struct given at the start
+        """Read a raw query string; VALIDATION_ERROR names the parameter that is wrong.
+
+        What was read is remembered: structs of parameters are frozen.
+        """
+        found = self._known.get(raw)
+        if found is None:
+            found = self._read(raw)
+            if len(self._known) < 1000 and len(raw) < 500:  # noqa: PLR2004 -- a bound on memory
+                self._known[raw] = found
+        return found
+
+    def _read(self, raw: bytes) -> msgspec.Struct:
+        values: dict[str, Any] = {}
+        for name, value in self._pairs(raw):
+            if name not in self._names:
+                raise invalid(name, "is not a parameter of this route", "unknown")
+            if name in self._lists:
+                parts = [part for part in value.split(",") if part]
+                values.setdefault(name, []).extend(parts)
+            elif name in values:
+                raise invalid(name, "was given more than once", "repeated")
+            else:
+                values[name] = value
+        try:
+            return msgspec.convert(values, self.struct, strict=False)
+        except msgspec.ValidationError as error:
+            raise ProblemError(
+                errors.VALIDATION_ERROR, str(error), errors=[field_error(str(error))]
+            ) from error
+
+    def _pairs(self, raw: bytes) -> list[tuple[str, str]]:
+        try:
+            pairs = parse_qsl(
+                raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=200
+            )
+        except (UnicodeDecodeError, ValueError) as error:
+            raise ProblemError(
+                errors.VALIDATION_ERROR, f"the query string is not valid: {error}"
+            ) from error
+        for name, value in pairs:
+            if "\x00" in value or "\x00" in name:
+                raise invalid(name.replace("\x00", ""), "has a NUL character", "nul_character")
+        return pairs
+
+
+def invalid(name: str, message: str, code: str = "invalid") -> ProblemError:
+    """Say what is wrong with one parameter or field."""
+    return ProblemError(
+        errors.VALIDATION_ERROR, f"{name} {message}", errors=[FieldError(name, message, code)]
+    )
+
+
+def _is_list(kind: object) -> bool:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return any(_is_list(inner) for inner in kind.types)
+    return isinstance(kind, msgspec.inspect.ListType | msgspec.inspect.VarTupleType)
