@@ -1,0 +1,95 @@
+"""The conditions of a task list, and its orders. Each condition's places have its name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
+
+from roost.db.keyset import Ordering
+from roost.tasks.search import LIKENESS
+from roost.tasks.tables import tasks
+
+_c = tasks.c
+
+
+def _texts(name: str) -> ColumnElement[Any]:
+    return func.any(bindparam(name, type_=ARRAY(Text)))
+
+
+def _ids(name: str) -> ColumnElement[Any]:
+    return func.any(bindparam(name, type_=ARRAY(Uuid)))
+
+
+def _moment(name: str) -> ColumnElement[Any]:
+    return bindparam(name, type_=_c.created_at.type)
+
+
+def _words() -> ColumnElement[bool]:
+    return _c.search.op("@@")(cast(bindparam("words", type_=Text), TSQUERY))
+
+
+def likeness() -> ColumnElement[float]:
+    """How alike the typed words are to a part of the title, from 0 to 1."""
+    return func.word_similarity(bindparam("typed", type_=Text), _c.title, type_=Float)
+
+
+_pieces = func.all(bindparam("pieces", type_=ARRAY(Text)))
+CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    "status": _c.status == _texts("status"),
+    "priority": _c.priority == _texts("priority"),
+    "assignee": _c.assignee_id == _ids("assignee"),
+    "unassigned": _c.assignee_id.is_(None),
+    "assignee_or_none": or_(_c.assignee_id == _ids("assignee"), _c.assignee_id.is_(None)),
+    "environment": _c.environment_id == _ids("environment"),
+    "no_environment": _c.environment_id.is_(None),
+    "environment_or_none": or_(
+        _c.environment_id == _ids("environment"), _c.environment_id.is_(None)
+    ),
+    "label": _c.labels.op("@>")(bindparam("label", type_=ARRAY(Text))),
+    "archived": _c.archived_at.is_not(None),
+    "not_archived": _c.archived_at.is_(None),
+    "created_by": _c.created_by == _ids("created_by"),
+    "created_after": _c.created_at > _moment("created_after"),
+    "created_before": _c.created_at < _moment("created_before"),
+    "updated_after": _c.updated_at > _moment("updated_after"),
+    "updated_before": _c.updated_at < _moment("updated_before"),
+    "words": _words(),
+    "words_or_alike": or_(_words(), likeness() >= LIKENESS),
+    "pieces": func.concat(_c.title, " ", _c.description).ilike(_pieces),
+}
+
+
+def conditions(names: tuple[str, ...]) -> ColumnElement[bool]:
+    """Join the named conditions."""
+    return and_(*(CONDITIONS[name] for name in names))
+
+
+_rank = literal_column("array_position('{low,medium,high,urgent}'::text[], tasks.priority)", Integer)
+ORDERINGS: Mapping[str, Ordering] = {
+    "createdAt": Ordering(_c.created_at),
+    "updatedAt": Ordering(_c.updated_at),
+    "title": Ordering(_c.title),
+    "priority": Ordering(_rank, nullable=False),
+    "status": Ordering(_c.status),
+    "dueAt": Ordering(_c.due_at),
+    "completedAt": Ordering(_c.completed_at),
+    "position": Ordering(_c.position),
+}
+SORT_NAMES: Mapping[str, str] = {
+    spelling: name
+    for name in ORDERINGS
+    for spelling in (name, "".join(f"_{c.lower()}" if c.isupper() else c for c in name))
+}

@@ -1,0 +1,173 @@
+"""The statements on tasks, compiled once per shape."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSON, TSQUERY
+
+from roost.db.jsontext import Finished, array_text, object_text
+from roost.db.keyset import Key, Ordering, after, page
+from roost.db.statements import Statement, compiled
+from roost.db.tenancy import TENANT_ID, tenant_read
+from roost.tasks.filters import CONDITIONS, ORDERINGS, conditions, likeness
+from roost.tasks.tables import tasks
+from roost.web.paging import COUNT_CAP, SortKey
+
+_c = tasks.c
+WIRE: Mapping[str, str] = {
+    "id": "id",
+    "workspaceId": "workspace_id",
+    "title": "title",
+    "description": "description",
+    "status": "status",
+    "priority": "priority",
+    "mode": "mode",
+    "environmentId": "environment_id",
+    "repository": "repository",
+    "branch": "branch",
+    "assigneeId": "assignee_id",
+    "createdBy": "created_by",
+    "labels": "labels",
+    "dueAt": "due_at",
+    "completedAt": "completed_at",
+    "archivedAt": "archived_at",
+    "statusMessage": "status_message",
+    "hasChanges": "has_changes",
+    "pullRequest": "pull_request",
+    "position": "position",
+    "metadata": "metadata",
+    "version": "version",
+    "createdAt": "created_at",
+    "updatedAt": "updated_at",
+}
+"""The wire's names of a task's columns, in their order."""
+_PLAIN = frozenset({"status", "priority", "mode"})
+WRITTEN = tuple(
+    name
+    for name in WIRE.values()
+    if name not in {"workspace_id", "version", "created_at", "updated_at"}
+)
+"""The columns that a new task is given."""
+
+
+def task_json(columns: Any, extra: Mapping[str, Any] | None = None) -> ColumnElement[str]:  # noqa: ANN401 -- a column collection
+    """Write one task as JSON text, from a table's or sub-select's columns."""
+    fields = {wire: columns[name] for wire, name in WIRE.items()}
+    return object_text({**fields, **(extra or {})}, plain=_PLAIN)
+
+
+def keys_of(sort: tuple[SortKey, ...]) -> list[Key]:
+    """Give the order's keys, with the id last so that no two rows are alike."""
+    keys = [Key(ORDERINGS[key.name], key.descending) for key in sort]
+    return [*keys, Key(Ordering(_c.id), sort[-1].descending)]
+
+
+@cache
+def task_page(filters: tuple[str, ...], sort: tuple[SortKey, ...], *, by_cursor: bool) -> Statement:
+    """Give the statement of a page: its JSON, how many there are up to the cap, and what follows.
+
+    Places: those of the filters, `limit`, and `offset` or the cursor's.
+    """
+    matching = _c.workspace_id == TENANT_ID
+    if filters:
+        matching &= conditions(filters)
+    keys = keys_of(sort)
+    rows = select(*(_c[name] for name in WIRE.values())).where(matching)
+    if by_cursor:
+        rows = rows.where(after(keys))
+    items, cursor, source = page(rows, keys, task_json, with_offset=not by_cursor)
+    counted = select(literal_column("1")).where(matching).limit(COUNT_CAP + 1).subquery("counted")
+    total = select(func.count()).select_from(counted).scalar_subquery()
+    body = select(items.label("items"), cursor.label("cursor"), total.label("total"))
+    return tenant_read("select tasks.page", body.select_from(source))
+
+
+@cache
+def task_search(names: tuple[str, ...], *, has_words: bool, alike: bool) -> Statement:
+    """Give the statement of a ranked search. Places: the terms', and `limit`."""
+    score: ColumnElement[Any] = literal_column("0::float8")
+    if has_words:
+        query = cast(bindparam("words", type_=Text), TSQUERY)
+        score = func.ts_rank_cd(_c.search, query).cast(_c.position.type)
+        if alike:
+            score = score + likeness()
+    rows = (
+        select(*(_c[name] for name in WIRE.values()), score.label("score"))
+        .where(_c.workspace_id == TENANT_ID, *(CONDITIONS[name] for name in names))
+        .order_by(literal_column("score").desc(), _c.updated_at.desc(), _c.id)
+        .limit(bindparam("limit", type_=Integer))
+        .subquery("found")
+    )
+    found = task_json(rows.c, {"score": Finished(cast(rows.c.score, Text))})
+    return tenant_read("select tasks.search", select(array_text(found).label("items")).select_from(rows))
+
+
+def _one(name: str = "task") -> ColumnElement[bool]:
+    return _c.id == bindparam(name, type_=Uuid)
+
+
+TASK = tenant_read(
+    "select tasks.item",
+    select(task_json(_c).label("body"), _c.version).where(_c.workspace_id == TENANT_ID, _one()),
+)
+_mine = _c.workspace_id == bindparam("workspace", type_=Uuid)
+LOCK = compiled(
+    "select tasks.lock",
+    select(_c.status, _c.version, _c.metadata, _c.pull_request)
+    .where(_mine, _one())
+    .with_for_update(key_share=True),
+)
+DELETE = compiled("delete tasks", delete(tasks).where(_mine, _one()).returning(_c.id))
+
+
+def _insert() -> Statement:
+    """Make tasks out of a JSON array of rows, in its order."""
+    rows = func.json_to_recordset(bindparam("rows", type_=JSON))
+    source = rows.table_valued(
+        *(column(name, _c[name].type) for name in WRITTEN), name="new"
+    ).render_derived(with_types=True)
+    workspace = bindparam("workspace", type_=Uuid)
+    statement = (
+        insert(tasks)
+        .from_select(
+            ["workspace_id", *WRITTEN], select(workspace, *(source.c[name] for name in WRITTEN))
+        )
+        .returning(_c.id, _c.version, task_json(_c).label("body"))
+    )
+    return compiled("insert tasks", statement)
+
+
+INSERT = _insert()
+
+
+@cache
+def task_update(names: tuple[str, ...], *, completed_now: bool) -> Statement:
+    """Give the statement that sets these columns. Places: `new_<column>`, `workspace`, `task`."""
+    values: dict[str, Any] = {
+        name: bindparam(f"new_{name}", type_=_c[name].type) for name in names
+    }
+    if completed_now:
+        values["completed_at"] = func.now()
+    statement = (
+        update(tasks)
+        .where(_mine, _one())
+        .values(**values, version=_c.version + 1, updated_at=func.now())
+        .returning(_c.id, _c.version, task_json(_c).label("body"))
+    )
+    return compiled("update tasks", statement)

@@ -1,0 +1,221 @@
+"""Tasks over HTTP."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from roost import errors
+from roost.db.pool import Transaction
+from roost.errors import ProblemError
+from roost.tasks import messages, queries
+from roost.tasks.batch import run_batch
+from roost.tasks.listing import read_listing
+from roost.tasks.model import (
+    BatchResult,
+    FoundTask,
+    Message,
+    MessageCreate,
+    MessageQuery,
+    SearchQuery,
+    Task,
+    TaskBatch,
+    TaskCreate,
+    TaskPatch,
+    TaskQuery,
+)
+from roost.tasks.search import read_search
+from roost.tasks.service import (
+    Written,
+    delete_task,
+    insert_tasks,
+    new_row,
+    replace_task,
+    update_task,
+)
+from roost.web.endpoint import API, Call, Contract, Endpoint
+from roost.web.etag import expected_version, version_tag
+from roost.web.kit import Kit, found
+from roost.web.paging import decode_cursor, encode_cursor, page_reply
+from roost.web.query import invalid
+from roost.web.reply import Reply, empty, item
+
+READ, WRITE = "tasks:read", "tasks:write"
+_ITEM = f"{API}/tasks/{{id:str}}"
+_CHANGE = (
+    errors.TASK_NOT_FOUND,
+    errors.PRECONDITION_FAILED,
+    errors.INVALID_STATE_TRANSITION,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRoutes:
+    """The routes of this room. `alike` says that pg_trgm is there, for misspelt searches."""
+
+    kit: Kit
+    alike: bool
+
+    def endpoints(self) -> list[Endpoint]:
+        """Give every route with its contract."""
+        return [
+            Endpoint("GET", f"{API}/tasks", self.list, Contract(
+                "List tasks", READ, query=TaskQuery, returns=Task, paged=True)),
+            Endpoint("POST", f"{API}/tasks", self.create, Contract(
+                "Create a task", WRITE, body=TaskCreate, returns=Task, status=201)),
+            Endpoint("POST", f"{API}/tasks/batch", self.batch, Contract(
+                "Create, update and delete tasks in one transaction", WRITE, body=TaskBatch,
+                returns=BatchResult, listed=True, problems=_CHANGE)),
+            Endpoint("GET", f"{API}/tasks/search", self.search, Contract(
+                "Search tasks, best match first", READ, query=SearchQuery, returns=FoundTask,
+                listed=True)),
+            Endpoint("GET", _ITEM, self.get, Contract(
+                "Read a task", READ, returns=Task, problems=(errors.TASK_NOT_FOUND,))),
+            Endpoint("PATCH", _ITEM, self.patch, Contract(
+                "Change a task by merge patch", WRITE, body=TaskPatch, returns=Task,
+                problems=_CHANGE)),
+            Endpoint("PUT", _ITEM, self.put, Contract(
+                "Replace a task", WRITE, body=TaskCreate, returns=Task, problems=_CHANGE)),
+            Endpoint("DELETE", _ITEM, self.delete, Contract(
+                "Delete a task with its messages", WRITE, status=204,
+                problems=(errors.TASK_NOT_FOUND, errors.PRECONDITION_FAILED))),
+            Endpoint("GET", f"{_ITEM}/messages", self.messages, Contract(
+                "Read a task's conversation, in order", READ, query=MessageQuery, returns=Message,
+                paged=True, problems=(errors.TASK_NOT_FOUND,))),
+            Endpoint("POST", f"{_ITEM}/messages", self.append, Contract(
+                "Add a message to a task's conversation", WRITE, body=MessageCreate,
+                returns=Message, status=201, problems=(errors.TASK_NOT_FOUND,))),
+        ]  # fmt: skip
+
+    async def list(self, call: Call) -> Reply:
+        """Answer a page of tasks."""
+        query: TaskQuery = call.query
+        listing = read_listing(query, call.principal.user_id, alike=self.alike)
+        statement = queries.task_page(listing.filters, listing.sort, by_cursor=listing.by_cursor)
+        row = await self.kit.read(call, statement, **listing.values)
+        following = row["cursor"]
+        cursor = encode_cursor(listing.sort, msgspec.json.decode(following)) if following else None
+        reply = page_reply(
+            row["items"], query, row["total"], cursor, by_cursor=listing.by_cursor
+        )
+        return self.kit.conditional(call, reply)
+
+    async def search(self, call: Call) -> Reply:
+        """Answer the best matches."""
+        query: SearchQuery = call.query
+        terms = read_search(query.search)
+        names: list[str] = []
+        if terms.words:
+            names.append("words_or_alike" if self.alike else "words")
+        if terms.pieces:
+            names.append("pieces")
+        if not names:
+            raise invalid("search", "has nothing to search for")
+        statement = queries.task_search(
+            tuple(names), has_words=bool(terms.words), alike=self.alike
+        )
+        row = await self.kit.read(
+            call,
+            statement,
+            words=terms.words,
+            typed=terms.typed,
+            pieces=list(terms.pieces),
+            limit=query.limit,
+        )
+        return self.kit.conditional(call, item(row["items"]))
+
+    async def get(self, call: Call) -> Reply:
+        """Answer one task."""
+        row = found(await self.kit.read(call, queries.TASK, task=call.id()), errors.TASK_NOT_FOUND)
+        return self.kit.conditional(call, item(row["body"]), row["version"])
+
+    async def create(self, call: Call) -> Reply:
+        """Make a task."""
+        principal = call.principal
+
+        async def work(transaction: Transaction) -> Reply:
+            row = new_row(call.body, principal.user_id, datetime.now(UTC))
+            [task] = await insert_tasks(transaction, principal.workspace_id, [row])
+            reply = _written(task, 201)
+            reply.header("location", f"{API}/tasks/{task.id}")
+            return reply
+
+        return await self.kit.change(call, work)
+
+    async def patch(self, call: Call) -> Reply:
+        """Apply a merge patch."""
+        return await self._update(call, update_task)
+
+    async def put(self, call: Call) -> Reply:
+        """Replace all fields."""
+        return await self._update(call, replace_task)
+
+    async def _update(self, call: Call, use_case: Any) -> Reply:  # noqa: ANN401 -- two use cases
+        task_id, expected = call.id(), expected_version(call.header("if-match"))
+
+        async def work(transaction: Transaction) -> Reply:
+            workspace_id = call.principal.workspace_id
+            return _written(
+                await use_case(transaction, workspace_id, task_id, call.body, expected)
+            )
+
+        return await self.kit.change(call, work)
+
+    async def delete(self, call: Call) -> Reply:
+        """Delete a task."""
+        task_id, expected = call.id(), expected_version(call.header("if-match"))
+
+        async def work(transaction: Transaction) -> Reply:
+            await delete_task(transaction, call.principal.workspace_id, task_id, expected)
+            return empty()
+
+        return await self.kit.change(call, work)
+
+    async def batch(self, call: Call) -> Reply:
+        """Do many changes at once."""
+        principal = call.principal
+
+        async def work(transaction: Transaction) -> Reply:
+            return item(
+                await run_batch(transaction, principal.workspace_id, principal.user_id, call.body)
+            )
+
+        return await self.kit.change(call, work)
+
+    async def messages(self, call: Call) -> Reply:
+        """Answer a page of a conversation."""
+        query: MessageQuery = call.query
+        values: dict[str, Any] = {"limit": query.limit, "task": call.id()}
+        statement = messages.PAGE
+        if query.cursor is not None:
+            statement = messages.PAGE_AFTER
+            values["after_0"] = decode_cursor(messages.SORT, query.cursor, unique=True)[0]
+        else:
+            values["offset"] = ((query.page or 1) - 1) * query.limit
+        row = await self.kit.read(call, statement, **values)
+        if row["task"] is None:
+            raise ProblemError(errors.TASK_NOT_FOUND)
+        following = row["cursor"]
+        cursor = encode_cursor(messages.SORT, msgspec.json.decode(following)) if following else None
+        by_cursor = query.cursor is not None
+        reply = page_reply(row["items"], query, row["total"], cursor, by_cursor=by_cursor)
+        return self.kit.conditional(call, reply)
+
+    async def append(self, call: Call) -> Reply:
+        """Add a message."""
+        task_id, principal = call.id(), call.principal
+
+        async def work(transaction: Transaction) -> Reply:
+            _, body = await messages.append_message(
+                transaction, principal.workspace_id, task_id, call.body, principal.user_id
+            )
+            return item(body, 201)
+
+        return await self.kit.change(call, work)
+
+
+def _written(task: Written, status: int = 200) -> Reply:
+    reply = item(task.body, status)
+    reply.header("etag", version_tag(task.version))
+    return reply

@@ -1,0 +1,161 @@
+"""What can be done with tasks: the rules and the statements of each change."""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asyncpg import ForeignKeyViolationError
+from uuid_utils.compat import uuid7
+
+from roost import errors
+from roost.db.pool import Transaction
+from roost.errors import FieldError, ProblemError
+from roost.tasks import queries
+from roost.tasks.model import PullRequest, TaskCreate, TaskPatch, require_transition
+from roost.web.body import field_error
+from roost.web.etag import precondition_failed
+from roost.web.merge import merge_patch
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_FIELDS = tuple(field.name for field in msgspec.structs.fields(TaskPatch))
+_OBJECTS = {"metadata", "pull_request"}
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A task as it was written: `body` is its JSON, `version` its ETag."""
+
+    id: UUID
+    version: int
+    body: str
+
+
+def new_row(task: TaskCreate, created_by: UUID | None, now: datetime) -> dict[str, Any]:
+    """Make the row of a new task, for `insert_tasks`."""
+    row: dict[str, Any] = {name: getattr(task, name) for name in _FIELDS}
+    row["id"] = uuid7()
+    row["created_by"] = created_by
+    if task.status == "completed" and task.completed_at is None:
+        row["completed_at"] = now
+    return row
+
+
+async def insert_tasks(
+    transaction: Transaction, workspace_id: UUID, rows: list[dict[str, Any]]
+) -> list[Written]:
+    """Insert rows as `new_row` makes them; gives them back in that order."""
+    text = _encode(rows).decode()
+    try:
+        found = await transaction.rows(queries.INSERT, workspace=workspace_id, rows=text)
+    except ForeignKeyViolationError as error:
+        raise _no_such_reference(error) from error
+    return [Written(row["id"], row["version"], row["body"]) for row in found]
+
+
+async def update_task(
+    transaction: Transaction,
+    workspace_id: UUID,
+    task_id: UUID,
+    patch: TaskPatch,
+    expected: int | None,
+) -> Written:
+    """Apply a merge patch; TASK_NOT_FOUND, PRECONDITION_FAILED or INVALID_STATE_TRANSITION."""
+    current = await _lock(transaction, workspace_id, task_id, expected)
+    changes = {
+        name: value
+        for name in _FIELDS
+        if (value := getattr(patch, name)) is not msgspec.UNSET
+    }
+    if "metadata" in changes:
+        merged = merge_patch(json.loads(current["metadata"]), changes["metadata"] or {})
+        changes["metadata"] = {} if changes["metadata"] is None else merged
+    if changes.get("pull_request") is not None:
+        known = json.loads(current["pull_request"] or "{}")
+        changes["pull_request"] = _pull_request(merge_patch(known, changes["pull_request"]))
+    return await _write(transaction, workspace_id, task_id, current["status"], changes)
+
+
+async def replace_task(
+    transaction: Transaction,
+    workspace_id: UUID,
+    task_id: UUID,
+    task: TaskCreate,
+    expected: int | None,
+) -> Written:
+    """Put the whole task anew; what is not given goes back to its default."""
+    current = await _lock(transaction, workspace_id, task_id, expected)
+    changes = {name: getattr(task, name) for name in _FIELDS}
+    if task.status == "completed" and task.completed_at is None and current["status"] == "completed":
+        del changes["completed_at"]  # it was completed before; the moment stays
+    return await _write(transaction, workspace_id, task_id, current["status"], changes)
+
+
+async def delete_task(
+    transaction: Transaction, workspace_id: UUID, task_id: UUID, expected: int | None
+) -> None:
+    """Delete a task with its messages; TASK_NOT_FOUND or PRECONDITION_FAILED."""
+    await _lock(transaction, workspace_id, task_id, expected)
+    await transaction.row(queries.DELETE, workspace=workspace_id, task=task_id)
+
+
+async def _lock(
+    transaction: Transaction, workspace_id: UUID, task_id: UUID, expected: int | None
+) -> Any:  # noqa: ANN401 -- a record
+    current = await transaction.row(queries.LOCK, workspace=workspace_id, task=task_id)
+    if current is None:
+        raise ProblemError(errors.TASK_NOT_FOUND)
+    if expected is not None and current["version"] != expected:
+        raise precondition_failed(current["version"])
+    return current
+
+
+async def _write(
+    transaction: Transaction,
+    workspace_id: UUID,
+    task_id: UUID,
+    status: str,
+    changes: dict[str, Any],
+) -> Written:
+    wanted = changes.get("status", status)
+    require_transition(status, wanted)
+    completed_now = False
+    if wanted != status:
+        if wanted == "completed":
+            completed_now = changes.get("completed_at") is None
+        elif status == "completed":
+            changes.setdefault("completed_at", None)
+    if completed_now:
+        changes.pop("completed_at", None)
+    statement = queries.task_update(tuple(sorted(changes)), completed_now=completed_now)
+    values = {f"new_{name}": _stored(name, value) for name, value in changes.items()}
+    try:
+        row = await transaction.row(statement, workspace=workspace_id, task=task_id, **values)
+    except ForeignKeyViolationError as error:
+        raise _no_such_reference(error) from error
+    assert row is not None  # noqa: S101 -- the row is locked
+    return Written(row["id"], row["version"], row["body"])
+
+
+def _stored(name: str, value: object) -> object:
+    return _encode(value).decode() if name in _OBJECTS and value is not None else value
+
+
+def _pull_request(value: object) -> PullRequest:
+    try:
+        return msgspec.convert(value, PullRequest)
+    except msgspec.ValidationError as error:
+        found = field_error(str(error))
+        named = FieldError(f"pullRequest.{found.field}", found.message, found.code)
+        raise ProblemError(errors.VALIDATION_ERROR, str(error), errors=[named]) from error
+
+
+def _no_such_reference(error: ForeignKeyViolationError) -> ProblemError:
+    is_environment = "environment" in (error.constraint_name or "")
+    name, what = (
+        ("environmentId", "environment") if is_environment else ("assigneeId", "member")
+    )
+    message = f"is the id of no {what} of this workspace"
+    return ProblemError(
+        errors.VALIDATION_ERROR, f"{name} {message}", errors=[FieldError(name, message, "unknown")]
+    )
