@@ -1,7 +1,9 @@
-"""Roost's routes in this process, and the people who call them."""
+"""Roost's routes in this process, on a real database, and the people who call them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -12,9 +14,23 @@ from roost.db.pool import Database
 from roost.web import problems
 from roost.web.endpoint import Endpoint, Gate
 from roost.web.kit import Kit
-from roost.web.principal import Principal, permissions_of
+from roost.web.principal import Authenticator, Principal, permissions_of
 
+BASE = "http://roost.test"
 BODY_LIMIT = 16 * 1024 * 1024
+
+
+class StillTicks:
+    """A journal that is not looked at; counts the announcements."""
+
+    latest = 0
+
+    def __init__(self) -> None:
+        self.announced = 0
+
+    def announce(self) -> None:
+        """Count it."""
+        self.announced += 1
 
 
 @dataclass
@@ -53,30 +69,27 @@ class People:
         return principal
 
 
-class SilentTicks:
-    """Ticks of a server that nobody listens to; counts what was announced."""
-
-    def __init__(self) -> None:
-        self.announced = 0
-
-    @property
-    def latest(self) -> int:
-        """The newest tick."""
-        return 0
-
-    def announce(self) -> None:
-        """Count a change."""
-        self.announced += 1
+def application(
+    authenticator: Authenticator, endpoints: Sequence[Endpoint], *, body_limit: int = BODY_LIMIT
+) -> Litestar:
+    """Mount the endpoints behind the gate."""
+    gate = Gate(authenticator, body_limit)
+    return Litestar(
+        route_handlers=gate.mount(endpoints),
+        exception_handlers={Exception: problems.handle},
+        openapi_config=None,
+        logging_config=None,
+    )
 
 
 @dataclass
 class House:
-    """A server in this process on a real database."""
+    """A server in this process, and its people."""
 
     database: Database
     people: People = field(default_factory=People)
-    ticks: SilentTicks = field(default_factory=SilentTicks)
-    app: Litestar | None = None
+    ticks: StillTicks = field(default_factory=StillTicks)
+    app: Any = None
 
     @property
     def kit(self) -> Kit:
@@ -85,17 +98,23 @@ class House:
 
     def mount(self, endpoints: Sequence[Endpoint]) -> None:
         """Serve these routes."""
-        gate = Gate(self.people, BODY_LIMIT)
-        self.app = Litestar(
-            route_handlers=gate.mount(endpoints),
-            exception_handlers={Exception: problems.handle},
-            openapi_config=None,
-        )
+        self.app = application(self.people, endpoints)
 
     def client(self, bearer: str | None = None) -> httpx.AsyncClient:
         """Give a client of somebody; it needs no closing, for there is no socket."""
-        assert self.app is not None
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
-        return httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app), base_url="http://roost.test", headers=headers
-        )
+        transport = httpx.ASGITransport(app=self.app)
+        return httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+
+
+@asynccontextmanager
+async def served(
+    database: Database,
+    authenticator: Authenticator,
+    routes: Callable[[Kit], Sequence[Endpoint]],
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the routes that are made with a kit; gives a client without a credential."""
+    app: Any = application(authenticator, routes(Kit(database, StillTicks())))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        yield client

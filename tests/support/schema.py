@@ -1,7 +1,9 @@
 """A database with Roost's whole schema, made by its owner, and the pool's way into it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -73,17 +75,49 @@ def template(postgres: Endpoint) -> str:
     return TEMPLATE
 
 
-@pytest.fixture
-async def roost_database(postgres: Endpoint, template: str) -> AsyncIterator[str]:
-    """The superuser's URL of a fresh database with Roost's whole schema."""
-    name = f"roost_{uuid4().hex[:12]}"
-    connection = await asyncpg.connect(postgres.url())
+async def _copy(superuser_url: str, name: str) -> None:
+    connection = await asyncpg.connect(superuser_url)
     try:
-        await connection.execute(f"create database {name} template {template} owner {OWNER_ROLE}")
-        yield postgres.url(database=name)
+        await connection.execute(f"create database {name} template {TEMPLATE} owner {OWNER_ROLE}")
+    finally:
+        await connection.close()
+
+
+async def _drop(superuser_url: str, name: str) -> None:
+    connection = await asyncpg.connect(superuser_url)
+    try:
         await connection.execute(f"drop database if exists {name} with (force)")
     finally:
         await connection.close()
+
+
+@contextmanager
+def _database(postgres: Endpoint) -> Iterator[str]:
+    name = f"roost_{uuid4().hex[:12]}"
+    # A thread of its own, for some tests run within an event loop.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, _copy(postgres.url(), name)).result()
+        yield postgres.url(database=name)
+        thread.submit(asyncio.run, _drop(postgres.url(), name)).result()
+
+
+@pytest.fixture(scope="session")
+def roost_database(postgres: Endpoint, template: str) -> Iterator[str]:
+    """The superuser's URL of this worker's database, which its tests share.
+
+    Each test works in workspaces of its own, which the database keeps apart.
+    """
+    del template
+    with _database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_roost_database(postgres: Endpoint, template: str) -> Iterator[str]:
+    """The superuser's URL of an empty database with the whole schema, for one test alone."""
+    del template
+    with _database(postgres) as url:
+        yield url
 
 
 def pool_config(superuser_url: str, *, max_connections: int = 8) -> DatabaseConfig:

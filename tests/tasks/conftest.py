@@ -7,7 +7,7 @@ import pytest
 
 from roost.db.pool import Database
 from roost.tasks.routes import TaskRoutes
-from tests.support.app import House
+from tests.support.house import House
 from tests.support.schema import pool_config
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     literal_column,
     or_,
+    select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
@@ -42,8 +43,10 @@ def _words() -> ColumnElement[bool]:
 
 
 def likeness() -> ColumnElement[float]:
-    """How alike the typed words are to a part of the title, from 0 to 1."""
-    return func.word_similarity(bindparam("typed", type_=Text), _c.title, type_=Float)
+    """How alike the least alike of the typed words is to a part of the title, from 0 to 1."""
+    typed = func.unnest(bindparam("typed", type_=ARRAY(Text))).column_valued("typed_word")
+    alike = func.word_similarity(typed, _c.title, type_=Float)
+    return select(func.min(alike)).correlate(tasks).scalar_subquery()
 
 
 _pieces = func.all(bindparam("pieces", type_=ARRAY(Text)))

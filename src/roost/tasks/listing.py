@@ -95,7 +95,7 @@ def _search(names: list[str], values: dict[str, Any], text: str, *, alike: bool)
     if terms.words is not None:
         names.append("words_or_alike" if alike else "words")
         values["words"] = terms.words
-        values["typed"] = terms.typed
+        values["typed"] = list(terms.typed)
     if terms.pieces:
         names.append("pieces")
         values["pieces"] = list(terms.pieces)

@@ -119,7 +119,7 @@ class TaskRoutes:
             call,
             statement,
             words=terms.words,
-            typed=terms.typed,
+            typed=list(terms.typed),
             pieces=list(terms.pieces),
             limit=query.limit,
         )

@@ -17,7 +17,7 @@ class SearchTerms:
     """
 
     words: str | None
-    typed: str
+    typed: tuple[str, ...]
     pieces: tuple[str, ...]
 
 
@@ -31,7 +31,7 @@ def read_search(text: str) -> SearchTerms:
         else:
             pieces.append(f"%{escape_like(term)}%")
     query = " & ".join(f"'{word}':*" for word in words)
-    return SearchTerms(query or None, " ".join(words), tuple(pieces))
+    return SearchTerms(query or None, tuple(words), tuple(pieces))
 
 
 def escape_like(text: str) -> str:

@@ -32,6 +32,7 @@ class Contract:
     """What a route promises. `permission` None means that nobody need be logged in.
 
     `returns` is the type of `data`; `paged` says that it is a list of them with `pagination`.
+    `also` are further statuses of success, with the same body.
     `sends_body_itself` is for routes that read the request's stream in their own way.
     """
 
@@ -41,6 +42,7 @@ class Contract:
     body: type | None = None
     returns: Any = None
     status: int = 200
+    also: tuple[int, ...] = ()
     paged: bool = False
     listed: bool = False
     bare: bool = False
@@ -159,7 +161,7 @@ class Gate:
         scope = request.scope
         bearer, cookie = _bearer(scope), None
         if bearer is None:
-            cookie = _cookie(scope)
+            cookie = session_cookie(scope)
             if cookie is not None and scope["method"] not in _SAFE:
                 self.require_same_origin(scope)
         principal = await self.authenticator.authenticate(
@@ -207,7 +209,8 @@ def _bearer(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _cookie(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
+def session_cookie(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
+    """Give the session's secret that the browser sent, if it sent one."""
     value = header(scope, b"cookie")
     if value is None or COOKIE not in value:
         return None

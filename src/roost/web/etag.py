@@ -33,14 +33,14 @@ def expected_version(header: str | None) -> int | None:
     """
     if header is None or header.strip() == "*":
         return None
-    found = re.fullmatch(r'(?:W/)?"?v?(\d{1,18})"?', header.strip())
+    found = re.fullmatch(r'(?:W/)?("?)v?(\d{1,18})\1', header.strip())
     if not found:
         raise ProblemError(
             errors.VALIDATION_ERROR,
             'If-Match must be an ETag as Roost gives it, such as "v3"',
             errors=[errors.FieldError("If-Match", 'must be an ETag such as "v3"')],
         )
-    return int(found[1])
+    return int(found[2])
 
 
 def precondition_failed(current: int) -> ProblemError:

@@ -165,7 +165,9 @@ def _header(name: str, description: str, longest: int | None = None) -> dict[str
 
 def _responses(endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
     contract = endpoint.contract
-    answers: dict[str, Any] = {str(contract.status): _success(contract, known)}
+    answers: dict[str, Any] = {
+        str(status): _success(contract, known) for status in (contract.status, *contract.also)
+    }
     if endpoint.method == "GET" and contract.permission is not None:
         answers["304"] = {"description": "Not modified"}
     by_status: dict[int, list[errors.Entry]] = {}

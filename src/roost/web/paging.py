@@ -39,20 +39,20 @@ def read_sort(
 
     `names` maps each accepted spelling to the field. VALIDATION_ERROR on any other.
     """
-    if text and by:
+    if text is not None and by is not None:
         raise invalid("sortBy", "can't go with sort", "conflict")
     parameter = "sort"
-    if by:
+    if by is not None:
         parameter = "sortBy"
         if order is not None and order.lower() not in {"asc", "desc"}:
             raise invalid("sortOrder", "must be asc or desc")
         text = ("-" if (order or "desc").lower() == "desc" else "") + by
-    elif order:
+    elif order is not None:
         raise invalid("sortOrder", "needs sortBy", "conflict")
     keys: list[SortKey] = []
-    for part in (text or default).split(","):
+    for part in (default if text is None else text).split(","):
         name = part.strip()
-        bare = name.lstrip("+-") if name[:1] in {"+", "-"} else name
+        bare = name[1:] if name[:1] in {"+", "-"} else name
         if bare not in names:
             allowed = ", ".join(sorted(set(names.values())))
             raise invalid(parameter, f"knows no field {bare[:50]!r}; there are {allowed}")

@@ -79,6 +79,8 @@ def invalid(name: str, message: str, code: str = "invalid") -> ProblemError:
 
 
 def _is_list(kind: object) -> bool:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return _is_list(kind.type)
     if isinstance(kind, msgspec.inspect.UnionType):
         return any(_is_list(inner) for inner in kind.types)
     return isinstance(kind, msgspec.inspect.ListType | msgspec.inspect.VarTupleType)

@@ -213,7 +213,7 @@ def _isolate() -> None:
         f"id = {TENANT}",
     )
     members = f"(select m.user_id from memberships m where m.workspace_id = {TENANT})"
-    isolate("users", f"id = {USER} or id in {members}", f"{TENANT} is not null")
+    isolate("users", f"id = {USER} or id in {members}", f"id = {USER} or {TENANT} is not null")
     isolate("identities", f"{mine} or user_id in {members}")
     isolate("access_tokens", f"workspace_id = {TENANT} or token_hash = {CREDENTIAL}")
     isolate("sessions", f"{mine} or token_hash = {CREDENTIAL} or user_id in {members}")

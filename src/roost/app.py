@@ -1,0 +1,192 @@
+"""The composition root: settings and a database go in, an ASGI application comes out."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+
+from roost import __version__
+from roost.db import schema
+from roost.db.dsn import DatabaseConfig
+from roost.db.pool import Database
+from roost.db.target import TargetOptions, extensions
+from roost.environments.routes import EnvironmentRoutes
+from roost.environments.secret_keys import open_secret_box
+from roost.identity.authenticator import DatabaseAuthenticator
+from roost.identity.routes import IdentityRoutes
+from roost.journal.install import grant_sql, install_sql
+from roost.journal.ticker import Ticker
+from roost.settings import Settings
+from roost.tasks.routes import TaskRoutes
+from roost.telemetry import AccessLog, Telemetry
+from roost.web import openapi, problems
+from roost.web.endpoint import Endpoint, Gate
+from roost.web.kit import Kit
+from roost.web.pages import page_endpoints
+from roost.web.probes import Probes, disk_check
+
+SCHEMA_TOOLS: Mapping[str, object] = {"journal": install_sql() + ";" + grant_sql("roost_app")}
+"""What schema revisions need of rooms above `db`."""
+
+
+def target_options(settings: Settings, data_dir: Path) -> TargetOptions:
+    """Say which database the settings mean."""
+    return TargetOptions(
+        data_dir=data_dir,
+        database_url=settings.database_url,
+        owner_url=settings.database_owner_url,
+        bin_dir=settings.postgres_bin,
+        max_connections=settings.max_connections,
+        statement_timeout=settings.statement_timeout,
+        require_tls=settings.production,
+    )
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a running worker is made of."""
+
+    database: Database
+    ticker: Ticker
+    authenticator: DatabaseAuthenticator
+    telemetry: Telemetry
+
+
+class Application:
+    """One worker: an ASGI application whose lifespan opens and closes its parts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: DatabaseConfig,
+        data_dir: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        access: AccessLog | None = None,
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._data_dir = data_dir
+        self._environment = os.environ if environment is None else environment
+        self._access = access
+        self._inner: Any = None
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
+        """Serve a connection, or open and close with the server."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await self._inner(scope, receive, send)
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
+        await receive()
+        try:
+            await self.open()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def open(self) -> None:
+        """Connect, and put the application together."""
+        telemetry = Telemetry.from_environment(
+            self._environment, service_version=__version__, access=self._access
+        )
+        self._stack.callback(telemetry.shutdown)
+        database = await Database.connect(self._pool, telemetry.observer)
+        self._stack.push_async_callback(database.close)
+        ticker = await self._stack.enter_async_context(Ticker(database.connection))
+        authenticator = await self._stack.enter_async_context(
+            DatabaseAuthenticator(database, self._pool)
+        )
+        async with database.connection() as connection:
+            present = await extensions(connection)
+        parts = Parts(database, ticker, authenticator, telemetry)
+        self._inner = telemetry.middleware(self._assemble(parts, present))
+
+    async def close(self) -> None:
+        """Close what was opened, last first."""
+        await self._stack.aclose()
+
+    def _assemble(self, parts: Parts, present: frozenset[str]) -> Any:  # noqa: ANN401 -- ASGI
+        settings = self._settings
+        kit = Kit(parts.database, parts.ticker)
+        secrets = open_secret_box(settings.secret_keys, self._data_dir)
+        endpoints: list[Endpoint] = [
+            *IdentityRoutes(kit, parts.authenticator, production=settings.production).endpoints(),
+            *EnvironmentRoutes(kit, secrets).endpoints(),
+            *TaskRoutes(kit, alike="pg_trgm" in present).endpoints(),
+            *Probes(self._checks(parts), parts.telemetry.render_metrics).endpoints(),
+        ]
+        endpoints += page_endpoints(openapi.document(endpoints, __version__))
+        gate = Gate(parts.authenticator, settings.body_limit, settings.public_url)
+        return _headers(
+            Litestar(
+                route_handlers=gate.mount(endpoints),
+                exception_handlers={Exception: problems.handle},
+                openapi_config=None,
+                request_max_body_size=None,
+                logging_config=None,
+            ),
+            parts.ticker,
+        )
+
+    def _checks(self, parts: Parts) -> dict[str, Any]:
+        async def database() -> str:
+            async with parts.database.connection() as connection:
+                return str(await connection.fetchval("show server_version"))
+
+        async def revision() -> str:
+            async with parts.database.connection() as connection:
+                state = await schema.schema_state(connection)
+            if not state.upgraded:
+                message = f"at {state.current}, needs {state.newest}: run `roost db upgrade`"
+                raise RuntimeError(message)
+            return f"at {state.current}"
+
+        async def disk() -> str:
+            return await disk_check(self._data_dir)
+
+        return {"database": database, "schema": revision, "disk": disk}
+
+
+def _headers(app: Any, ticker: Ticker) -> Any:  # noqa: ANN401 -- ASGI applications
+    """Put the headers that every answer has on it."""
+
+    async def with_headers(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        tick = b"%d" % ticker.latest
+
+        async def tagged(message: Any) -> None:  # noqa: ANN401 -- ASGI
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"roost-api-version", b"1"),
+                    (b"roost-tick", tick),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        await app(scope, receive, tagged)
+
+    return with_headers
+
+
+@contextlib.asynccontextmanager
+async def running(application: Application) -> AsyncIterator[Application]:
+    """Open an application without a server, for tests and tools."""
+    await application.open()
+    try:
+        yield application
+    finally:
+        await application.close()

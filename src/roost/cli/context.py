@@ -1,0 +1,128 @@
+"""What every sub-command needs: its options, the database, and how failure is told."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import click
+import typer
+
+from roost.db.embedded import EmbeddedError, default_data_dir
+from roost.db.faults import DatabaseError
+from roost.db.target import Target, open_target, prepare
+from roost.errors import ProblemError
+from roost.settings import Settings, SettingsError
+
+T = TypeVar("T")
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="The data directory.", envvar="ROOST_DATA_DIR", show_default=False),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON document on standard output, for machines.")
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option("--database-url", help="The PostgreSQL to use.", envvar="DATABASE_URL", show_envvar=True),
+]
+
+
+class CommandError(Exception):
+    """A command failed; the message says why and what to do."""
+
+
+EXPECTED = (
+    CommandError,
+    SettingsError,
+    EmbeddedError,
+    DatabaseError,
+    ProblemError,
+    OSError,
+)
+
+
+def report_failures(app: typer.Typer) -> int:
+    """Run the command line; failures become one line on standard error."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)  # noqa: T201 -- the command line speaks here
+        return 1
+    except EXPECTED as error:
+        print(f"roost: {describe(error)}", file=sys.stderr)  # noqa: T201 -- likewise
+        return 1
+
+
+def describe(error: BaseException) -> str:
+    """Say what went wrong, and the hint that goes with it."""
+    if isinstance(error, ProblemError):
+        return error.detail + (f"\n{error.hint}" if error.hint else "")
+    return str(error) or type(error).__name__
+
+
+def read_settings(data_dir: Path | None, database_url: str | None) -> tuple[Settings, Path]:
+    """Read the settings; the options of the command line go before the environment."""
+    settings = Settings.from_environment(os.environ)
+    if database_url:
+        environment = {**os.environ, "DATABASE_URL": database_url}
+        settings = Settings.from_environment(environment)
+    place = data_dir or settings.data_dir or default_data_dir()
+    return replace(settings, data_dir=place), place
+
+
+@contextmanager
+def opened(settings: Settings, data_dir: Path) -> Iterator[Target]:
+    """Start or attach to the database; it is let go at the end."""
+    # Here, for it loads everything: `roost --help` should not wait for that.
+    from roost.app import target_options  # noqa: PLC0415
+
+    with open_target(target_options(settings, data_dir)) as target:
+        yield target
+
+
+async def ready(target: Target) -> Target:
+    """Bring roles and schema up to date."""
+    from roost.app import SCHEMA_TOOLS  # noqa: PLC0415 -- as above
+
+    return await prepare(target, SCHEMA_TOOLS)
+
+
+def with_owner(
+    data_dir: Path | None,
+    database_url: str | None,
+    work: Callable[[Any], Awaitable[T]],
+) -> T:
+    """Do some work on a connection of the owner's, with the schema up to date."""
+    settings, place = read_settings(data_dir, database_url)
+
+    async def run(target: Target) -> T:
+        prepared = await ready(target)
+        connection = await prepared.connect_as_owner()
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    with opened(settings, place) as target:
+        return asyncio.run(run(target))
+
+
+def say(text: str) -> None:
+    """Tell a person something, where it does not mix with a machine's answer."""
+    print(text, file=sys.stderr)  # noqa: T201 -- the command line speaks here
+
+
+def answer(document: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Give the command's answer on standard output."""
+    print(json.dumps(document) if as_json else text)  # noqa: T201 -- likewise

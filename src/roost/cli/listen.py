@@ -1,0 +1,126 @@
+"""Listening: the socket, the workers, and the word that they are ready."""
+
+import ipaddress
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from roost.cli.context import CommandError
+from roost.cli.worker import HANDOVER, Handover
+
+READY_SECONDS = 60.0
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen, and with how many processes."""
+
+    host: str
+    port: int
+    workers: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody else's machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def bind(self) -> socket.socket:
+        """Take the port; CommandError when somebody has it."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((self.host, self.port))
+            sock.listen(_BACKLOG)
+        except OSError as error:
+            sock.close()
+            message = (
+                f"can't listen on {self.host} port {self.port} ({error.strerror}): "
+                "choose another with --port"
+            )
+            raise CommandError(message) from error
+        return sock
+
+    def url(self, sock: socket.socket) -> str:
+        """Give the address that a browser on this machine can open."""
+        host, port = sock.getsockname()[:2]
+        if host in {"0.0.0.0", "::"}:  # noqa: S104 -- it is compared, not bound
+            host = "127.0.0.1"
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, tell: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._tell()
+
+
+def run_server(
+    handover: Handover, listen: Listen, sock: socket.socket, shutdown_seconds: float, greeting: str
+) -> None:
+    """Serve until a signal; CommandError when the server could not start."""
+
+    def tell() -> None:
+        print(greeting, flush=True)  # noqa: T201 -- the command's answer
+
+    os.environ[HANDOVER] = json.dumps(handover.as_json())
+    config = uvicorn.Config(
+        "roost.cli.worker:application",
+        factory=True,
+        workers=listen.workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=int(shutdown_seconds),
+        proxy_headers=False,
+        backlog=_BACKLOG,
+    )
+    if listen.workers == 1:
+        server = _Server(config, tell)
+        server.run([sock])
+        if not server.started:
+            message = "the server did not start; the log above says why"
+            raise CommandError(message)
+        return
+    supervisor = Multiprocess(config, [sock])
+    threading.Thread(target=_tell_when_ready, args=(supervisor, tell), daemon=True).start()
+    supervisor.run()
+    if not any(process.exitcode in {0, None} for process in supervisor.processes):
+        message = "no worker could start; the log above says why"
+        raise CommandError(message)
+
+
+def _tell_when_ready(supervisor: Multiprocess, tell: Callable[[], None]) -> None:
+    while len(supervisor.processes) < supervisor.processes_num:
+        if supervisor.should_exit.wait(0.01):
+            return
+    for process in list(supervisor.processes):
+        if not process.wait_until_ready(READY_SECONDS, supervisor.should_exit):
+            return
+    tell()
+    sys.stdout.flush()

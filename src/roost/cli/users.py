@@ -1,0 +1,33 @@
+"""`roost user`: make users."""
+
+from typing import Annotated
+
+import typer
+
+from roost.cli.context import AsJson, DatabaseUrl, DataDir, answer, with_owner
+from roost.identity import operator
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def users() -> None:
+    """Make users."""
+
+
+@app.command("create")
+def create(
+    email: Annotated[str, typer.Argument(help="The user's e-mail address.")],
+    name: Annotated[str, typer.Option(help="The user's name.")] = "",
+    *,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Make a user with a workspace of their own."""
+    made = with_owner(
+        data_dir, database_url, lambda connection: operator.create_user(connection, email, name)
+    )
+    user_id, workspace_id = made
+    document = {"id": str(user_id), "workspaceId": str(workspace_id)}
+    answer(document, f"{email} is user {user_id}, with the workspace {workspace_id}", as_json=as_json)

@@ -1,0 +1,55 @@
+"""A worker process: takes over what `roost serve` has prepared."""
+
+import ctypes
+import json
+import multiprocessing
+import os
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from roost.db.dsn import DatabaseConfig
+
+HANDOVER = "ROOST_HANDOVER"
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """The database as it was prepared, and the data directory."""
+
+    pool: DatabaseConfig
+    data_dir: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it for the worker's environment."""
+        return {"pool": asdict(self.pool), "data_dir": str(self.data_dir)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        return cls(DatabaseConfig(**document["pool"]), Path(document["data_dir"]))
+
+
+def application() -> Any:  # noqa: ANN401 -- an ASGI application
+    """Make this worker's application; uvicorn calls it in each worker."""
+    from roost.app import Application  # noqa: PLC0415 -- loads everything, in the worker only
+    from roost.settings import Settings  # noqa: PLC0415 -- likewise
+    from roost.telemetry import configure_logs  # noqa: PLC0415 -- likewise
+
+    handover = Handover.from_json(json.loads(os.environ[HANDOVER]))
+    _end_with_parent()
+    access = configure_logs(os.environ)
+    settings = Settings.from_environment(os.environ)
+    return Application(settings, handover.pool, handover.data_dir, access=access)
+
+
+def _end_with_parent() -> None:
+    """See that no worker goes on without the process that holds the database.
+
+    Only where the kernel can tell (Linux), and only in a worker of its own.
+    """
+    if multiprocessing.parent_process() is not None and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,136 @@
+"""What can be done with environments: the rules and the statements of each change."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET
+from uuid_utils.compat import uuid7
+
+from roost import errors
+from roost.db.pool import Transaction
+from roost.environments import queries
+from roost.environments.config import merged, read_config, write_config
+from roost.environments.model import EnvironmentCreate, EnvironmentPatch
+from roost.errors import ProblemError
+from roost.web.etag import precondition_failed
+
+
+class Written(msgspec.Struct, frozen=True):
+    """An environment as it was written: `body` is its JSON, `version` its ETag."""
+
+    id: UUID
+    version: int
+    body: str
+
+
+def written(row: Any) -> Written:  # noqa: ANN401 -- a record
+    """Read a row that a statement gives back; ENVIRONMENT_NOT_FOUND when there is none."""
+    if row is None:
+        raise ProblemError(errors.ENVIRONMENT_NOT_FOUND)
+    return Written(row["id"], row["version"], row["body"])
+
+
+async def lock_environment(
+    transaction: Transaction, workspace_id: UUID, environment_id: UUID, expected: int | None
+) -> Any:  # noqa: ANN401 -- a record
+    """Lock the row and give its `user_id`, `is_active` and `version`.
+
+    ENVIRONMENT_NOT_FOUND, or PRECONDITION_FAILED when the version is not the expected one.
+    """
+    row = await transaction.row(queries.LOCK, workspace=workspace_id, environment=environment_id)
+    if row is None:
+        raise ProblemError(errors.ENVIRONMENT_NOT_FOUND)
+    if expected is not None and row["version"] != expected:
+        raise precondition_failed(row["version"])
+    return row
+
+
+async def create_environment(
+    transaction: Transaction,
+    workspace_id: UUID,
+    user_id: UUID,
+    new: EnvironmentCreate,
+    *,
+    environment_id: UUID | None = None,
+) -> Written:
+    """Make an environment of the user, not active; its id is made here unless it is given."""
+    row = await transaction.row(
+        queries.INSERT,
+        new_workspace_id=workspace_id,
+        new_id=environment_id or uuid7(),
+        new_user_id=user_id,
+        **_columns(new),
+    )
+    return written(row)
+
+
+async def replace_environment(
+    transaction: Transaction,
+    workspace_id: UUID,
+    environment_id: UUID,
+    new: EnvironmentCreate,
+    expected: int | None,
+) -> Written:
+    """Put what can be written anew; what is not given goes back to its default."""
+    columns = _columns(new)
+    await lock_environment(transaction, workspace_id, environment_id, expected)
+    return await _update(transaction, workspace_id, environment_id, columns)
+
+
+async def patch_environment(
+    transaction: Transaction,
+    workspace_id: UUID,
+    environment_id: UUID,
+    patch: EnvironmentPatch,
+    expected: int | None,
+) -> Written:
+    """Apply a merge patch; one without fields changes nothing, not the version either."""
+    place = {"workspace": workspace_id, "environment": environment_id}
+    await lock_environment(transaction, workspace_id, environment_id, expected)
+    columns: dict[str, object] = {
+        f"new_{name}": value
+        for name in ("name", "description", "repository")
+        if (value := getattr(patch, name)) is not UNSET
+    }
+    if patch.config is not UNSET:
+        current = await transaction.row(queries.CONFIG, **place)
+        assert current is not None  # noqa: S101 -- the row is locked
+        columns["new_config"] = merged(current["config"], bytes(patch.config))
+    if not columns:
+        return written(await transaction.row(queries.READ, **place))
+    return await _update(transaction, workspace_id, environment_id, columns)
+
+
+async def delete_environment(
+    transaction: Transaction, workspace_id: UUID, environment_id: UUID, expected: int | None
+) -> None:
+    """Delete an environment with its secrets; tasks that named it stay, without it."""
+    await lock_environment(transaction, workspace_id, environment_id, expected)
+    await transaction.row(queries.DELETE, workspace=workspace_id, environment=environment_id)
+
+
+def _columns(new: EnvironmentCreate) -> dict[str, object]:
+    config = {} if new.config is UNSET else read_config(bytes(new.config))
+    return {
+        "new_name": new.name,
+        "new_description": new.description,
+        "new_repository": new.repository,
+        "new_config": write_config(config),
+    }
+
+
+async def _update(
+    transaction: Transaction,
+    workspace_id: UUID,
+    environment_id: UUID,
+    columns: dict[str, object],
+) -> Written:
+    names = tuple(sorted(name.removeprefix("new_") for name in columns))
+    row = await transaction.row(
+        queries.environment_update(names),
+        workspace=workspace_id,
+        environment=environment_id,
+        **columns,
+    )
+    return written(row)

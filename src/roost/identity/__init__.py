@@ -1,0 +1,1 @@
+"""Users, log-in, sessions, access tokens, workspaces and memberships."""

@@ -1,0 +1,203 @@
+"""What the operator does at the command line: as the owner of the tables, who sees every row."""
+
+import re
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Text, Uuid, bindparam, func, insert, or_, select
+from sqlalchemy.dialects.postgresql import INTERVAL
+from uuid_utils.compat import uuid7
+
+from roost.db.statements import Statement, compiled
+from roost.db.tenancy import SET_CONTEXT, Context
+from roost.identity import credentials, queries, token_queries, workspace_queries
+from roost.identity.tables import login_links, memberships, users, workspaces
+from roost.identity.workspaces import slug_of
+from roost.web.principal import SCOPES
+
+LINK_PATH = "/api/v1/auth/link"
+LINK_LIFE = timedelta(hours=1)
+FIRST_EMAIL = "owner@localhost"
+_CAUSE = "cli"
+_LOCK = 7_266_837_382
+_EMAIL = re.compile(r"[^@\s\x00]+@[^@\s\x00]+")
+_MAX_EMAIL = 320
+_u, _m, _w = users.c, memberships.c, workspaces.c
+_FIND = compiled(
+    "select users.email",
+    select(_u.id)
+    .where(
+        or_(
+            bindparam("email", type_=Text).is_(None),
+            func.lower(_u.email) == func.lower(bindparam("email", type_=Text)),
+        )
+    )
+    .order_by(_u.created_at, _u.id),
+)
+_HOME = compiled(
+    "select workspaces.home",
+    select(_w.id)
+    .join(memberships, _m.workspace_id == _w.id)
+    .where(
+        _m.user_id == bindparam("user", type_=Uuid),
+        _w.deleted_at.is_(None),
+        or_(
+            bindparam("workspace", type_=Uuid).is_(None),
+            _w.id == bindparam("workspace", type_=Uuid),
+        ),
+    )
+    .order_by((_m.role == "owner").desc(), _m.created_at, _w.id),
+)
+_INSERT_LINK = compiled(
+    "insert login_links",
+    insert(login_links).values(
+        id=bindparam("new_id", type_=Uuid),
+        user_id=bindparam("user", type_=Uuid),
+        token_hash=bindparam("token_hash", type_=login_links.c.token_hash.type),
+        expires_at=func.now() + bindparam("life", type_=INTERVAL),
+    ),
+)
+
+
+class OperatorError(ValueError):
+    """It can't be done; the message says why and what to do."""
+
+
+async def _row(connection: Any, statement: Statement, **values: object) -> Any:  # noqa: ANN401 -- asyncpg's
+    return await connection.fetchrow(statement.sql, *statement.arguments(values))
+
+
+async def _enter(connection: Any, user_id: UUID | None, workspace_id: UUID | None) -> None:  # noqa: ANN401 -- asyncpg's
+    context = Context(workspace_id, user_id, cause=_CAUSE)
+    await _row(connection, SET_CONTEXT, **context.values())
+
+
+async def is_first_run(connection: Any) -> bool:  # noqa: ANN401 -- asyncpg's
+    """Whether there is no user yet."""
+    return await _row(connection, _FIND, email=None) is None
+
+
+async def find_user(connection: Any, email: str | None) -> UUID:  # noqa: ANN401 -- asyncpg's
+    """Find a user by e-mail, or the first one; OperatorError when there is none."""
+    row = await _row(connection, _FIND, email=email)
+    if row is None:
+        message = (
+            f"there is no user with the e-mail address {email!r}"
+            if email
+            else "there is no user yet: `roost user create EMAIL` makes one"
+        )
+        raise OperatorError(message)
+    found: UUID = row["id"]
+    return found
+
+
+async def create_user(connection: Any, email: str, name: str = "") -> tuple[UUID, UUID]:  # noqa: ANN401 -- asyncpg's
+    """Make a user and a workspace of their own; gives both ids.
+
+    OperatorError when the e-mail address is none, or is taken.
+    """
+    if not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL:
+        message = f"{email[:_MAX_EMAIL]!r} is not an e-mail address"
+        raise OperatorError(message)
+    user_id, workspace_id = uuid7(), uuid7()
+    title = name or email.partition("@")[0]
+    try:
+        async with connection.transaction():
+            await _enter(connection, user_id, workspace_id)
+            await _row(
+                connection,
+                queries.INSERT_USER,
+                new_id=user_id,
+                new_email=email,
+                new_name=name,
+                new_avatar_url=None,
+            )
+            await _row(
+                connection,
+                workspace_queries.INSERT_WORKSPACE,
+                new_id=workspace_id,
+                new_slug=slug_of(title),
+                new_name=title[:255],
+                new_created_by=user_id,
+            )
+            await _row(
+                connection,
+                queries.INSERT_MEMBERSHIP,
+                new_id=uuid7(),
+                new_workspace_id=workspace_id,
+                new_user_id=user_id,
+                new_role="owner",
+            )
+    except asyncpg.UniqueViolationError as error:
+        message = f"there is a user with the e-mail address {email!r} already"
+        raise OperatorError(message) from error
+    return user_id, workspace_id
+
+
+async def create_token(
+    connection: Any,  # noqa: ANN401 -- asyncpg's
+    name: str,
+    email: str | None,
+    scopes: list[str],
+    workspace: UUID | None = None,
+) -> tuple[str, UUID, UUID]:
+    """Make a token for a user's own workspace, or the given one; gives secret, id, workspace.
+
+    OperatorError when a scope, the user or the workspace is unknown.
+    """
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        message = f"{', '.join(unknown) or 'nothing'} is no scope; there are {', '.join(SCOPES)}"
+        raise OperatorError(message)
+    secret, token_id = credentials.new_access_token(), uuid7()
+    async with connection.transaction():
+        user_id = await find_user(connection, email)
+        home = await _row(connection, _HOME, user=user_id, workspace=workspace)
+        if home is None:
+            message = "the user is a member of no such workspace"
+            raise OperatorError(message)
+        await _enter(connection, user_id, home["id"])
+        await _row(
+            connection,
+            token_queries.INSERT_TOKEN,
+            new_workspace_id=home["id"],
+            new_id=token_id,
+            new_user_id=user_id,
+            new_name=name,
+            new_token_hash=credentials.digest(secret),
+            new_hint=credentials.hint(secret),
+            new_scopes=list(dict.fromkeys(scopes)),
+            new_expires_at=None,
+        )
+    return secret, token_id, home["id"]
+
+
+async def create_login_link(connection: Any, user_id: UUID) -> str:  # noqa: ANN401 -- asyncpg's
+    """Make the secret of a link that logs the user in once, within an hour."""
+    secret = credentials.new_opaque_secret()
+    async with connection.transaction():
+        await _enter(connection, user_id, None)
+        await _row(
+            connection,
+            _INSERT_LINK,
+            new_id=uuid7(),
+            user=user_id,
+            token_hash=credentials.digest(secret),
+            life=LINK_LIFE,
+        )
+    return secret
+
+
+async def first_run(connection: Any) -> str | None:  # noqa: ANN401 -- asyncpg's
+    """Make the first user and workspace; gives a log-in link's secret, None if not needed.
+
+    Of several processes at once, one makes them.
+    """
+    async with connection.transaction():
+        await connection.execute(f"select pg_advisory_xact_lock({_LOCK})")
+        if not await is_first_run(connection):
+            return None
+        user_id, _ = await create_user(connection, FIRST_EMAIL, "Owner")
+        return await create_login_link(connection, user_id)

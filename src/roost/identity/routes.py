@@ -1,0 +1,30 @@
+"""Identity over HTTP: all routes of this room."""
+
+from dataclasses import dataclass
+
+from roost.identity.authenticator import DatabaseAuthenticator
+from roost.identity.login_routes import LoginRoutes
+from roost.identity.token_routes import TokenRoutes
+from roost.identity.user_routes import UserRoutes
+from roost.identity.workspace_routes import WorkspaceRoutes
+from roost.web.endpoint import Endpoint
+from roost.web.kit import Kit
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRoutes:
+    """Users, sessions, tokens, workspaces and log-in."""
+
+    kit: Kit
+    authenticator: DatabaseAuthenticator
+    production: bool = False
+
+    def endpoints(self) -> list[Endpoint]:
+        """Give every route with its contract."""
+        kit, authenticator = self.kit, self.authenticator
+        return [
+            *LoginRoutes(kit, authenticator, self.production).endpoints(),
+            *UserRoutes(kit, authenticator).endpoints(),
+            *TokenRoutes(kit, authenticator).endpoints(),
+            *WorkspaceRoutes(kit, authenticator).endpoints(),
+        ]

@@ -1,0 +1,115 @@
+"""The statements on workspaces and who belongs to them."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Uuid, bindparam, exists, func, literal_column, select, update
+
+from roost.db.jsontext import object_text
+from roost.db.keyset import Ordering
+from roost.db.statements import Statement, compiled
+from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
+from roost.identity.lists import Fields, Listing
+from roost.identity.queries import USER, WORKSPACE, new_row
+from roost.identity.tables import memberships, users, workspaces
+
+_w, _m, _u = workspaces.c, memberships.c, users.c
+_FIELDS: Fields = {
+    "id": _w.id,
+    "slug": _w.slug,
+    "name": _w.name,
+    "role": _m.role,
+    "createdBy": _w.created_by,
+    "version": _w.version,
+    "createdAt": _w.created_at,
+    "updatedAt": _w.updated_at,
+}
+_live = (
+    select()
+    .select_from(workspaces.join(memberships, _m.workspace_id == _w.id))
+    .where(_w.deleted_at.is_(None))
+)
+WORKSPACES = Listing(
+    "workspaces.page",
+    _live.where(_m.user_id == USER_ID),
+    _FIELDS,
+    _w.id,
+    {
+        "name": Ordering(_w.name),
+        "createdAt": Ordering(_w.created_at),
+        "updatedAt": Ordering(_w.updated_at),
+    },
+    "createdAt",
+    {"only": _w.id == bindparam("only", type_=Uuid)},
+)
+_body = object_text(_FIELDS).label("body")
+WORKSPACE_ITEM = tenant_read(
+    "select workspaces.item",
+    _live.add_columns(_body, _w.version).where(_w.id == TENANT_ID, _m.user_id == USER_ID),
+)
+READ_WORKSPACE = compiled(
+    "select workspaces.item",
+    _live.add_columns(_body, _w.version).where(_w.id == WORKSPACE, _m.user_id == USER),
+)
+ROLE = compiled(
+    "select memberships.role",
+    _live.add_columns(_m.role).where(_w.id == WORKSPACE, _m.user_id == USER),
+)
+OTHERS = compiled(
+    "select memberships.others",
+    _live.add_columns(_w.id)
+    .where(_m.user_id == USER, _w.id != WORKSPACE)
+    .limit(literal_column("1")),
+)
+INSERT_WORKSPACE = compiled(
+    "insert workspaces", new_row(workspaces, "id", "slug", "name", "created_by")
+)
+DELETE_WORKSPACE = compiled(
+    "update workspaces.delete",
+    update(workspaces)
+    .where(_w.id == WORKSPACE)
+    .values(deleted_at=func.now(), version=_w.version + 1, updated_at=func.now()),
+)
+
+
+@cache
+def workspace_update(names: tuple[str, ...]) -> Statement:
+    """Give the statement that sets these columns. Places: `new_<column>`, `workspace`."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_w[name].type) for name in names}
+    values |= {"version": _w.version + 1, "updated_at": func.now()}
+    statement = update(workspaces).where(_w.id == WORKSPACE).values(values)
+    return compiled("update workspaces", statement)
+
+
+_me = memberships.alias("me")
+MEMBERS = Listing(
+    "memberships.page",
+    select()
+    .select_from(
+        memberships.join(users, _u.id == _m.user_id).join(
+            workspaces, _w.id == _m.workspace_id
+        )
+    )
+    .where(
+        _m.workspace_id == TENANT_ID,
+        _w.deleted_at.is_(None),
+        exists().where(_me.c.workspace_id == TENANT_ID, _me.c.user_id == USER_ID),
+    ),
+    {
+        "userId": _u.id,
+        "email": _u.email,
+        "name": _u.name,
+        "avatarUrl": _u.avatar_url,
+        "isActive": _u.is_active,
+        "role": _m.role,
+        "createdAt": _m.created_at,
+    },
+    _u.id,
+    {
+        "createdAt": Ordering(_m.created_at),
+        "name": Ordering(_u.name),
+        "email": Ordering(_u.email),
+    },
+    "createdAt",
+)
+"""Empty for those who are no members: nothing but the tenant tells which workspace it is."""
