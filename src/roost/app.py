@@ -22,7 +22,7 @@ from roost.journal.install import grant_sql, install_sql
 from roost.journal.ticker import Ticker
 from roost.settings import Settings
 from roost.tasks.routes import TaskRoutes
-from roost.telemetry import AccessLog, Telemetry
+from roost.telemetry import AccessLog, PoolState, Telemetry
 from roost.web import openapi, problems
 from roost.web.endpoint import Endpoint, Gate
 from roost.web.kit import Kit
@@ -102,6 +102,7 @@ class Application:
         )
         self._stack.callback(telemetry.shutdown)
         database = await Database.connect(self._pool, telemetry.observer)
+        telemetry.observer.watch_pool(lambda: _pool_state(database, self._pool))
         self._stack.push_async_callback(database.close)
         ticker = await self._stack.enter_async_context(Ticker(database.connection))
         authenticator = await self._stack.enter_async_context(
@@ -131,7 +132,7 @@ class Application:
         return _headers(
             Litestar(
                 route_handlers=gate.mount(endpoints),
-                exception_handlers={Exception: problems.handle},
+                exception_handlers={Exception: problems.handle},  # type: ignore[dict-item]  # a Reply sends itself
                 openapi_config=None,
                 request_max_body_size=None,
                 logging_config=None,
@@ -156,6 +157,10 @@ class Application:
             return await disk_check(self._data_dir)
 
         return {"database": database, "schema": revision, "disk": disk}
+
+
+def _pool_state(database: Database, config: DatabaseConfig) -> PoolState:
+    return PoolState(database.size, database.used, config.max_connections, database.waiting)
 
 
 def _headers(app: Any, ticker: Ticker) -> Any:  # noqa: ANN401 -- ASGI applications

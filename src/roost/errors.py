@@ -142,6 +142,14 @@ LOGIN_LINK_INVALID = _entry(
     "Log-in links work once and for a short time. This one is unknown, used or expired.",
     "`roost login-link` prints a new one.",
 )
+LOGIN_LINK_PREFETCHED = _entry(
+    "LOGIN_LINK_PREFETCHED",
+    425,
+    "The log-in link was fetched ahead of time",
+    "A browser or a preview asked for the link before anybody followed it. It works once, so it "
+    "was left unused.",
+    "Follow the link.",
+)
 
 # --- What is asked for --------------------------------------------------------------------------
 TASK_NOT_FOUND = _entry(
@@ -264,4 +272,3 @@ INTERNAL_ERROR = _entry(
     "A fault of Roost's. The log has the details under the `requestId`.",
     "Please report it with the `requestId`.",
 )
-

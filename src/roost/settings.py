@@ -115,7 +115,9 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
     ),
     Setting("ROOST_BODY_LIMIT_MB", "16", "The largest request body, in MiB.", _megabytes),
-    Setting("ROOST_DUMP_LIMIT_MB", "64", "The largest dump `POST /migration` takes, MiB.", _megabytes),
+    Setting(
+        "ROOST_DUMP_LIMIT_MB", "64", "The largest dump `POST /migration` takes, MiB.", _megabytes
+    ),
     Setting(
         "ROOST_SHUTDOWN_SECONDS",
         "20",

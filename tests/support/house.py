@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import httpx
-from litestar import Litestar
 from uuid_utils.compat import uuid7
 
 from roost.db.pool import Database
@@ -60,7 +60,7 @@ class House:
     database: Database
     people: People = field(default_factory=People)
     ticks: StillTicks = field(default_factory=StillTicks)
-    app: Litestar | None = None
+    app: Any = None
 
     @property
     def kit(self) -> Kit:

@@ -44,9 +44,7 @@ BODIES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_a_bad_body_is_refused_and_makes_nothing(
-    alice: httpx.AsyncClient, name: str
-) -> None:
+async def test_a_bad_body_is_refused_and_makes_nothing(alice: httpx.AsyncClient, name: str) -> None:
     answer = await alice.post(TASKS, content=BODIES[name])
 
     assert answer.status_code == 400, answer.text
@@ -183,9 +181,7 @@ async def test_a_body_over_the_limit_is_not_read(house: House) -> None:
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/xml", "application/jsonx"])
 async def test_other_media_types_are_refused(alice: httpx.AsyncClient, media_type: str) -> None:
-    answer = await alice.post(
-        TASKS, content=b'{"title":"x"}', headers={"content-type": media_type}
-    )
+    answer = await alice.post(TASKS, content=b'{"title":"x"}', headers={"content-type": media_type})
 
     assert answer.status_code == 415
 

@@ -138,9 +138,7 @@ async def test_pages_by_number_say_how_many_there_are(alice: httpx.AsyncClient) 
     assert after.json()["pagination"]["nextCursor"] is None
 
 
-sorts = st.lists(
-    st.sampled_from(sorted(ORDERINGS)), min_size=1, max_size=3, unique=True
-).flatmap(
+sorts = st.lists(st.sampled_from(sorted(ORDERINGS)), min_size=1, max_size=3, unique=True).flatmap(
     lambda names: st.tuples(*(st.sampled_from([name, f"-{name}"]) for name in names)).map(",".join)
 )
 fields = st.fixed_dictionaries(
@@ -170,7 +168,11 @@ async def test_cursors_visit_every_task_once_in_the_order_of_the_whole(
 
     seen, cursor = [], None
     while True:
-        params = {"sort": sort, "limit": limit, **({"cursor": cursor} if cursor else {})}
+        params: dict[str, Any] = {
+            "sort": sort,
+            "limit": limit,
+            **({"cursor": cursor} if cursor else {}),
+        }
         page = (await client.get(TASKS, params=params)).json()
         seen += page["data"]
         cursor = page["pagination"]["nextCursor"]

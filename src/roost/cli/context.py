@@ -22,14 +22,18 @@ from roost.settings import Settings, SettingsError
 T = TypeVar("T")
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="The data directory.", envvar="ROOST_DATA_DIR", show_default=False),
+    typer.Option(
+        "--data-dir", help="The data directory.", envvar="ROOST_DATA_DIR", show_default=False
+    ),
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output, for machines.")
 ]
 DatabaseUrl = Annotated[
     str | None,
-    typer.Option("--database-url", help="The PostgreSQL to use.", envvar="DATABASE_URL", show_envvar=True),
+    typer.Option(
+        "--database-url", help="The PostgreSQL to use.", envvar="DATABASE_URL", show_envvar=True
+    ),
 ]
 
 

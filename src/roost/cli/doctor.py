@@ -85,7 +85,9 @@ def _settings(settings: Settings, place: Path) -> Iterator[Finding]:
     except EXPECTED as error:
         yield Finding("secret keys", "failed", describe(error), "Mend ROOST_SECRET_KEYS.")
     else:
-        source = "ROOST_SECRET_KEYS" if settings.secret_keys else "secret.keys in the data directory"
+        source = (
+            "ROOST_SECRET_KEYS" if settings.secret_keys else "secret.keys in the data directory"
+        )
         yield Finding("secret keys", "ok", source)
     yield _telemetry()
 
@@ -100,7 +102,6 @@ def _disk(place: Path) -> Finding:
 
 
 def _telemetry() -> Finding:
-
 
     try:
         Telemetry.from_environment(os.environ, service_version="doctor").shutdown(0.5)

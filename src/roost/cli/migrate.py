@@ -1,3 +1,5 @@
 """placeholder"""
+
+
 def migrate() -> None:
     """Migrate."""

@@ -14,7 +14,7 @@ from roost.identity.operator import LINK_PATH
 from roost.settings import Settings
 
 
-def serve(  # noqa: PLR0913 -- a command line has as many options as it has
+def serve(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",

@@ -18,7 +18,9 @@ def tokens() -> None:
 @app.command("create")
 def create(  # noqa: PLR0913 -- a command line has as many options as it has
     name: Annotated[str, typer.Option(help="What the token is for.")],
-    user: Annotated[str | None, typer.Option(help="E-mail of its user; default: the first.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="E-mail of its user; default: the first.")
+    ] = None,
     scope: Annotated[
         list[str] | None, typer.Option(help="What it may do, as `tasks:read`; default: everything.")
     ] = None,

@@ -30,4 +30,6 @@ def create(
     )
     user_id, workspace_id = made
     document = {"id": str(user_id), "workspaceId": str(workspace_id)}
-    answer(document, f"{email} is user {user_id}, with the workspace {workspace_id}", as_json=as_json)
+    answer(
+        document, f"{email} is user {user_id}, with the workspace {workspace_id}", as_json=as_json
+    )

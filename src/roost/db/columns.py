@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Text, Uuid, func
 
 def instant(name: str | None = None) -> Column[datetime]:
     """A moment that may be unknown; always with a time zone."""
-    return Column(name, DateTime(timezone=True))  # type: ignore[arg-type]  # None means the attribute's name
+    return Column(name, DateTime(timezone=True))
 
 
 def made_at() -> Column[datetime]:

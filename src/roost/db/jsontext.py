@@ -74,9 +74,7 @@ def _literal(text: str) -> ColumnElement[str]:
     return literal_column(f"'{escaped}'", Text)
 
 
-def _value(
-    value: ColumnElement[Any] | Finished, *, plain: bool
-) -> tuple[bool, ColumnElement[Any]]:
+def _value(value: ColumnElement[Any] | Finished, *, plain: bool) -> tuple[bool, ColumnElement[Any]]:
     """Give whether quotes go around it, and the expression of its text."""
     if isinstance(value, Finished):
         return False, _or_null(value.text)

@@ -1,6 +1,6 @@
 """Keyset paging: the rows after a given row, in any order, at a cost that does not grow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,11 @@ def _lexical(keys: Sequence[Key], number: int) -> ColumnElement[bool]:
 
 
 def page(
-    rows: Select[Any], keys: Sequence[Key], json: Any, *, with_offset: bool  # noqa: ANN401 -- a function of columns
+    rows: Select[Any],
+    keys: Sequence[Key],
+    json: Callable[[Any], ColumnElement[str]],
+    *,
+    with_offset: bool,
 ) -> tuple[ColumnElement[str], ColumnElement[str | None], Any]:
     """Cut a page out of `rows`; gives its JSON, its next cursor's values, and its FROM.
 
@@ -90,10 +94,7 @@ def page(
     """
     limit = bindparam("limit", type_=Integer)
     ordered = rows.add_columns(
-        *(
-            key.ordering.expression.label(f"key_{number}")
-            for number, key in enumerate(keys)
-        )
+        *(key.ordering.expression.label(f"key_{number}") for number, key in enumerate(keys))
     ).order_by(*(key.ordering.clause(descending=key.descending) for key in keys))
     ordered = ordered.limit(limit + 1)
     if with_offset:

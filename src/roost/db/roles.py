@@ -4,6 +4,7 @@ The pool's role `roost_app` owns nothing and can't bypass row-level security. Co
 log in as a role of that kind, or take it on at their start.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +54,8 @@ async def ensure_app_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's
     """
     try:
         if not await connection.fetchval("select 1 from pg_roles where rolname = $1", APP_ROLE):
-            try:
+            with suppress(asyncpg.DuplicateObjectError):  # another process was quicker
                 await connection.execute(f"create role {APP_ROLE} nologin")
-            except asyncpg.DuplicateObjectError:
-                pass  # another process was quicker
         if not await connection.fetchval(
             "select pg_has_role(current_user, $1, 'member')", APP_ROLE
         ):

@@ -147,9 +147,7 @@ def _steps(state: SchemaState, tools: Mapping[str, object]) -> list[tuple[str, s
     return steps
 
 
-def _render(
-    config: Config, scripts: ScriptDirectory, previous: str | None, revision: str
-) -> str:
+def _render(config: Config, scripts: ScriptDirectory, previous: str | None, revision: str) -> str:
     script = io.StringIO()
 
     def revisions(_current: object, _context: object) -> Any:  # noqa: ANN401 -- Alembic's own

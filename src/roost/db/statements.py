@@ -30,7 +30,5 @@ def compiled(name: str, statement: Executable) -> Statement:
     result: Any = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
     places = tuple(result.positiontup or ())
     required = {bind.key for bind in result.binds.values() if bind.required}
-    constants = {
-        place: value for place, value in result.params.items() if place not in required
-    }
+    constants = {place: value for place, value in result.params.items() if place not in required}
     return Statement(name, str(result), places, constants)

@@ -96,7 +96,9 @@ def open_target(options: TargetOptions) -> Target:
         require_tls=options.require_tls,
         pgbouncer=pgbouncer,
     )
-    owner_url, owner_pgbouncer = read_url(options.owner_url) if options.owner_url else (url, pgbouncer)
+    owner_url, owner_pgbouncer = (
+        read_url(options.owner_url) if options.owner_url else (url, pgbouncer)
+    )
     owner = replace(pool, url=owner_url, pgbouncer=owner_pgbouncer, statement_timeout=0)
     return Target(pool, owner, None)
 

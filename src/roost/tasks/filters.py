@@ -80,7 +80,9 @@ def conditions(names: tuple[str, ...]) -> ColumnElement[bool]:
     return and_(*(CONDITIONS[name] for name in names))
 
 
-_rank = literal_column("array_position('{low,medium,high,urgent}'::text[], tasks.priority)", Integer)
+_rank = literal_column(
+    "array_position('{low,medium,high,urgent}'::text[], tasks.priority)", Integer
+)
 ORDERINGS: Mapping[str, Ordering] = {
     "createdAt": Ordering(_c.created_at),
     "updatedAt": Ordering(_c.updated_at),

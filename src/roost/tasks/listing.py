@@ -30,9 +30,9 @@ def read_listing(query: TaskQuery, user_id: UUID, *, alike: bool) -> Listing:
         _add(names, values, name, getattr(query, name))
     for name in ("created_after", "created_before", "updated_after", "updated_before"):
         _add(names, values, name, getattr(query, name))
-    _people(names, values, "created_by", query.created_by, user_id)
-    _people(names, values, "assignee", query.assignee, user_id, none="unassigned")
-    _people(names, values, "environment", query.environment, None, none="no_environment")
+    _people(names, values, "created_by", query.created_by, me=user_id)
+    _people(names, values, "assignee", query.assignee, me=user_id, none="unassigned")
+    _people(names, values, "environment", query.environment, none="no_environment")
     if query.archived is not None:
         names.append("archived" if query.archived else "not_archived")
     if query.search is not None:
@@ -60,7 +60,8 @@ def _people(  # noqa: PLR0913 -- it fills two collections for one parameter
     values: dict[str, Any],
     name: str,
     given: list[str] | None,
-    me: UUID | None,
+    *,
+    me: UUID | None = None,
     none: str | None = None,
 ) -> None:
     """Read a list of ids, in which `me` and `none` may stand."""

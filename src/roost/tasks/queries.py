@@ -115,7 +115,9 @@ def task_search(names: tuple[str, ...], *, has_words: bool, alike: bool) -> Stat
         .subquery("found")
     )
     found = task_json(rows.c, {"score": Finished(cast(rows.c.score, Text))})
-    return tenant_read("select tasks.search", select(array_text(found).label("items")).select_from(rows))
+    return tenant_read(
+        "select tasks.search", select(array_text(found).label("items")).select_from(rows)
+    )
 
 
 def _one(name: str = "task") -> ColumnElement[bool]:
@@ -159,9 +161,7 @@ INSERT = _insert()
 @cache
 def task_update(names: tuple[str, ...], *, completed_now: bool) -> Statement:
     """Give the statement that sets these columns. Places: `new_<column>`, `workspace`, `task`."""
-    values: dict[str, Any] = {
-        name: bindparam(f"new_{name}", type_=_c[name].type) for name in names
-    }
+    values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_c[name].type) for name in names}
     if completed_now:
         values["completed_at"] = func.now()
     statement = (

@@ -96,9 +96,7 @@ class TaskRoutes:
         row = await self.kit.read(call, statement, **listing.values)
         following = row["cursor"]
         cursor = encode_cursor(listing.sort, msgspec.json.decode(following)) if following else None
-        reply = page_reply(
-            row["items"], query, row["total"], cursor, by_cursor=listing.by_cursor
-        )
+        reply = page_reply(row["items"], query, row["total"], cursor, by_cursor=listing.by_cursor)
         return self.kit.conditional(call, reply)
 
     async def search(self, call: Call) -> Reply:
@@ -112,9 +110,7 @@ class TaskRoutes:
             names.append("pieces")
         if not names:
             raise invalid("search", "has nothing to search for")
-        statement = queries.task_search(
-            tuple(names), has_words=bool(terms.words), alike=self.alike
-        )
+        statement = queries.task_search(tuple(names), has_words=bool(terms.words), alike=self.alike)
         row = await self.kit.read(
             call,
             statement,
@@ -156,9 +152,7 @@ class TaskRoutes:
 
         async def work(transaction: Transaction) -> Reply:
             workspace_id = call.principal.workspace_id
-            return _written(
-                await use_case(transaction, workspace_id, task_id, call.body, expected)
-            )
+            return _written(await use_case(transaction, workspace_id, task_id, call.body, expected))
 
         return await self.kit.change(call, work)
 

@@ -63,9 +63,7 @@ async def update_task(
     """Apply a merge patch; TASK_NOT_FOUND, PRECONDITION_FAILED or INVALID_STATE_TRANSITION."""
     current = await _lock(transaction, workspace_id, task_id, expected)
     changes = {
-        name: value
-        for name in _FIELDS
-        if (value := getattr(patch, name)) is not msgspec.UNSET
+        name: value for name in _FIELDS if (value := getattr(patch, name)) is not msgspec.UNSET
     }
     if "metadata" in changes:
         merged = merge_patch(json.loads(current["metadata"]), changes["metadata"] or {})
@@ -86,7 +84,11 @@ async def replace_task(
     """Put the whole task anew; what is not given goes back to its default."""
     current = await _lock(transaction, workspace_id, task_id, expected)
     changes = {name: getattr(task, name) for name in _FIELDS}
-    if task.status == "completed" and task.completed_at is None and current["status"] == "completed":
+    if (
+        task.status == "completed"
+        and task.completed_at is None
+        and current["status"] == "completed"
+    ):
         del changes["completed_at"]  # it was completed before; the moment stays
     return await _write(transaction, workspace_id, task_id, current["status"], changes)
 
@@ -152,9 +154,7 @@ def _pull_request(value: object) -> PullRequest:
 
 def _no_such_reference(error: ForeignKeyViolationError) -> ProblemError:
     is_environment = "environment" in (error.constraint_name or "")
-    name, what = (
-        ("environmentId", "environment") if is_environment else ("assigneeId", "member")
-    )
+    name, what = ("environmentId", "environment") if is_environment else ("assigneeId", "member")
     message = f"is the id of no {what} of this workspace"
     return ProblemError(
         errors.VALIDATION_ERROR, f"{name} {message}", errors=[FieldError(name, message, "unknown")]

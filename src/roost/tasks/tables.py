@@ -145,4 +145,10 @@ messages = Table(
         ["workspace_id", "task_id"], ["tasks.workspace_id", "tasks.id"], ondelete="CASCADE"
     ),
 )
-Index("messages_order_key", messages.c.workspace_id, messages.c.task_id, messages.c.position, unique=True)
+Index(
+    "messages_order_key",
+    messages.c.workspace_id,
+    messages.c.task_id,
+    messages.c.position,
+    unique=True,
+)

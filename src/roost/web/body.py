@@ -17,6 +17,7 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 # Numbers are left alone: they may be too large for a float, and that is no fault of a text's.
 _ANYTHING = msgspec.json.Decoder(float_hook=str)
+_QUOTE, _BACKSLASH = 0x22, 0x5C
 _MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
 
 
@@ -122,11 +123,11 @@ def _check_depth(raw: bytes) -> None:
         if in_string:
             if escaped:
                 escaped = False
-            elif byte == 0x5C:
+            elif byte == _BACKSLASH:
                 escaped = True
-            elif byte == 0x22:
+            elif byte == _QUOTE:
                 in_string = False
-        elif byte == 0x22:
+        elif byte == _QUOTE:
             in_string = True
         elif byte in b"[{":
             depth += 1

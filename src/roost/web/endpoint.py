@@ -131,7 +131,9 @@ class Gate:
             message = f"{endpoint.method} {endpoint.path} asks for an unknown permission"
             raise ValueError(message)
         query = QueryReader(contract.query) if contract.query else QueryReader(_NoQuery)
-        decoder = msgspec.json.Decoder(contract.body) if contract.body else None
+        decoder: msgspec.json.Decoder[Any] | None = None
+        if contract.body is not None:
+            decoder = msgspec.json.Decoder(contract.body)
         limit = contract.body_limit or self.body_limit
 
         async def serve(request: Request[Any, Any, Any]) -> Reply:

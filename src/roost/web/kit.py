@@ -53,9 +53,7 @@ class Kit:
         reply.headers.append((b"etag", tag))
         return reply
 
-    async def change(
-        self, call: Call, work: Callable[[Transaction], Awaitable[Reply]]
-    ) -> Reply:
+    async def change(self, call: Call, work: Callable[[Transaction], Awaitable[Reply]]) -> Reply:
         """Run a change in one transaction, once for each idempotency key.
 
         `work` may run again after a serialization failure. The answer has `Roost-Txid`.
@@ -70,9 +68,7 @@ class Kit:
 
         async def once(transaction: Transaction) -> Reply:
             if key is not None:
-                earlier = await idempotency.earlier_answer(
-                    transaction, call.principal, key, print_
-                )
+                earlier = await idempotency.earlier_answer(transaction, call.principal, key, print_)
                 if earlier is not None:
                     return earlier
             reply = await work(transaction)

@@ -115,7 +115,10 @@ def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
         found.append(
             _header("Idempotency-Key", "The same key and body give the first answer again.", 255)
         )
-    if endpoint.method in {"PUT", "PATCH", "DELETE"} and errors.PRECONDITION_FAILED in contract.problems:
+    if (
+        endpoint.method in {"PUT", "PATCH", "DELETE"}
+        and errors.PRECONDITION_FAILED in contract.problems
+    ):
         found.append(_header("If-Match", "Change it only if this is still its ETag."))
     if endpoint.method == "GET" and contract.permission is not None:
         found.append(_header("If-None-Match", "Answer 304 if this is still its ETag."))
@@ -144,7 +147,9 @@ def query_parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Take the null out: a query parameter is there, or not."""
-    found = {name: value for name, value in schema.items() if name != "default" or value is not None}
+    found = {
+        name: value for name, value in schema.items() if name != "default" or value is not None
+    }
     choices = found.get("anyOf")
     if choices:
         rest = [choice for choice in choices if choice != {"type": "null"}]

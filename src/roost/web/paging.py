@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ class SortKey:
 
 
 def read_sort(
-    text: str | None, by: str | None, order: str | None, names: dict[str, str], default: str
+    text: str | None, by: str | None, order: str | None, names: Mapping[str, str], default: str
 ) -> tuple[SortKey, ...]:
     """Read `sort=-priority,createdAt`, or `sortBy` and `sortOrder`, in snake or camel case.
 
@@ -103,6 +104,4 @@ def page_reply(
         "totalPages": pages,
         "nextCursor": next_cursor,
     }
-    return Reply(
-        b'{"data":%s,"pagination":%s}' % (items.encode(), msgspec.json.encode(pagination))
-    )
+    return Reply(b'{"data":%s,"pagination":%s}' % (items.encode(), msgspec.json.encode(pagination)))

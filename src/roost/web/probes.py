@@ -38,7 +38,7 @@ class Probes:
     """The probe endpoints. `checks` are run for readiness; each raises when it fails."""
 
     checks: dict[str, Callable[[], Awaitable[str]]]
-    metrics: Callable[[], tuple[bytes, str]]
+    metrics: Callable[[str], tuple[bytes, str]]
 
     def endpoints(self) -> list[Endpoint]:
         """Give the endpoints."""
@@ -63,9 +63,10 @@ class Probes:
         body = msgspec.json.encode(Health("ok" if good else "failed", checks))
         return Reply(body, 200 if good else 503)
 
-    async def scrape(self, _call: Call) -> Reply:
+    async def scrape(self, call: Call) -> Reply:
         """Answer the metrics as text."""
-        body, media_type = self.metrics()
+        # It takes a file's lock, which another worker may hold for a moment.
+        body, media_type = await asyncio.to_thread(self.metrics, call.header("accept") or "")
         return Reply(body, media_type=media_type.encode())
 
     async def _check(self, name: str, check: Callable[[], Awaitable[str]]) -> Check:

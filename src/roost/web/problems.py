@@ -1,16 +1,22 @@
 """Problem documents (RFC 9457): the one place where an exception becomes an answer."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 import msgspec
 from litestar import Request
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions import (
+    ClientException,
+    MethodNotAllowedException,
+    NotFoundException,
+)
 
 from roost import errors
 from roost.db.faults import ContentionError, DatabaseError, UnavailableError
 from roost.errors import ProblemError
+from roost.telemetry import note_error
 from roost.web.endpoint import request_id
 from roost.web.reply import PROBLEM, Reply
 
@@ -57,28 +63,43 @@ def reply(problem: ProblemError, request: str) -> Reply:
     return answer
 
 
+def _retry(entry: errors.Entry, seconds: int) -> Callable[[Any], ProblemError]:
+    return lambda error: ProblemError(
+        entry, str(error) or None, headers={"retry-after": str(seconds)}
+    )
+
+
+_TRANSLATIONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Any], ...] = (
+    (NotFoundException, lambda _: ProblemError(errors.ROUTE_NOT_FOUND)),
+    (
+        MethodNotAllowedException,
+        lambda error: ProblemError(errors.METHOD_NOT_ALLOWED, headers=dict(error.headers or {})),
+    ),
+    (ContentionError, _retry(errors.CONTENTION, 1)),
+    ((UnavailableError, asyncpg.PostgresConnectionError), _retry(errors.DATABASE_UNAVAILABLE, 2)),
+    ((asyncpg.QueryCanceledError, TimeoutError), _retry(errors.QUERY_TIMEOUT, 5)),
+    (
+        asyncpg.UniqueViolationError,
+        lambda error: ProblemError(errors.CONFLICT, error.detail or "it exists already"),
+    ),
+    (
+        asyncpg.ForeignKeyViolationError,
+        lambda _: ProblemError(errors.VALIDATION_ERROR, "an id in the body refers to nothing here"),
+    ),
+    (
+        _BAD_VALUES,
+        lambda error: ProblemError(errors.VALIDATION_ERROR, f"PostgreSQL refused a value: {error}"),
+    ),
+    (ClientException, lambda error: ProblemError(errors.VALIDATION_ERROR, error.detail)),
+)
+"""Which entry of the catalogue an error is, the first that fits; all others are ours to mend."""
+
+
 def _translate(error: Exception) -> ProblemError | None:
-    """Find the catalogue's entry for an error that is no ProblemError; None: ours to mend."""
-    if isinstance(error, NotFoundException):
-        return ProblemError(errors.ROUTE_NOT_FOUND)
-    if isinstance(error, MethodNotAllowedException):
-        return ProblemError(errors.METHOD_NOT_ALLOWED, headers=dict(error.headers or {}))
-    if isinstance(error, ContentionError):
-        return ProblemError(errors.CONTENTION, str(error), headers={"retry-after": "1"})
-    if isinstance(error, UnavailableError | asyncpg.PostgresConnectionError):
-        return ProblemError(
-            errors.DATABASE_UNAVAILABLE, str(error), headers={"retry-after": "2"}
-        )
-    if isinstance(error, asyncpg.QueryCanceledError | TimeoutError):
-        return ProblemError(errors.QUERY_TIMEOUT, headers={"retry-after": "5"})
-    if isinstance(error, asyncpg.UniqueViolationError):
-        return ProblemError(errors.CONFLICT, error.detail or "it exists already")
-    if isinstance(error, asyncpg.ForeignKeyViolationError):
-        return ProblemError(errors.VALIDATION_ERROR, "an id in the body refers to nothing here")
-    if isinstance(error, _BAD_VALUES):
-        return ProblemError(errors.VALIDATION_ERROR, f"PostgreSQL refused a value: {error}")
-    if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 -- HTTP
-        return ProblemError(errors.VALIDATION_ERROR, error.detail)
+    for kinds, make in _TRANSLATIONS:
+        if isinstance(error, kinds):
+            problem: ProblemError = make(error)
+            return problem
     return None
 
 
@@ -88,7 +109,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Reply:
     problem = error if isinstance(error, ProblemError) else _translate(error)
     if problem is None:
         _log.error("a request failed", exc_info=error, extra={"request_id": name})
-        request.scope["state"]["error"] = error
+        note_error(error)
         problem = ProblemError(errors.INTERNAL_ERROR)
     elif isinstance(error, DatabaseError):
         _log.warning("the database is in trouble: %s", error, extra={"request_id": name})

@@ -19,9 +19,7 @@ class QueryReader:
         self.struct = struct
         info = msgspec.inspect.type_info(struct)
         assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 -- told by the signature
-        self._lists = {
-            found.encode_name for found in info.fields if _is_list(found.type)
-        }
+        self._lists = {found.encode_name for found in info.fields if _is_list(found.type)}
         self._names = {found.encode_name for found in info.fields}
         self._known: dict[bytes, msgspec.Struct] = {}
 
