@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from roost.journal.entry import Entry, Layout
+from roost.journal.entry import Entry, Layout, load_layouts
 from roost.journal.install import grant_sql, install_sql
 from roost.journal.ticks import BEGINNING, latest_tick, make_tick, window
 
@@ -93,3 +93,9 @@ class Journaled:
     async def changes(self) -> list[tuple[str, str | None, str | None, str | None]]:
         """What happened since the last call: op, key, old, new."""
         return [(e.op, e.row_id, e.old, e.new) for e in await self.new_entries()]
+
+    async def values(self, entry: Entry) -> dict[str, str | None]:
+        """Read an entry's new image by the names of its layout."""
+        layouts = await load_layouts(self.owner, [entry.layout])
+        assert entry.new is not None
+        return layouts[entry.layout].values(entry.new)

@@ -30,8 +30,8 @@ TYPES = {
     "timestamp": ["'2024-01-02 03:04:05.000006'"],
     "timestamptz": ["'2024-07-02 03:04:05.6+02'", "'-infinity'"],
     "interval": ["'1 year -2 days 03:04:05.6'", "'-1 mon'"],
-    "json": ["'{\"a\" : 1, \"a\": [1,  2]}'"],
-    "jsonb": ["'{\"b\": 1.00, \"a\": \"x\\\"y\"}'"],
+    "json": ['\'{"a" : 1, "a": [1,  2]}\''],
+    "jsonb": ['\'{"b": 1.00, "a": "x\\"y"}\''],
     "xml": ["'<a b=\"c\">&amp;</a>'"],
     "inet": ["'10.0.0.1'", "'::1/64'"],
     "cidr": ["'10.0.0.0/8'"],
@@ -49,7 +49,7 @@ TYPES = {
     "regclass": ["'pg_catalog.pg_class'", "'s.\"Odd Name\"'"],
     "pg_lsn": ["'16/B374D848'"],
     "int[]": ["'{1,NULL,3}'", "'[2:3]={7,8}'", "'{{1,2},{3,4}}'"],
-    "text[]": ["'{\"a,b\",\"\",NULL,\"null\",\"q\\\"q\"}'"],
+    "text[]": ['\'{"a,b","",NULL,"null","q\\"q"}\''],
     "timestamptz[]": ["'{2024-01-01 00:00+01}'"],
     "s.mood": ["'sad face'"],
     "s.pair": ["row(0.1::float8 + 0.2, '2024-01-01'::date, '1 day 02:00'::interval)"],
@@ -98,9 +98,7 @@ async def wide(database: Journaled) -> Journaled:
 async def _write(connection: asyncpg.Connection) -> None:
     rows = max(map(len, TYPES.values()))
     for row in range(rows):
-        values = [
-            literals[row] if row < len(literals) else "null" for literals in TYPES.values()
-        ]
+        values = [literals[row] if row < len(literals) else "null" for literals in TYPES.values()]
         await connection.execute(f"insert into public.t values ({row}, {', '.join(values)})")
 
 
@@ -110,7 +108,7 @@ async def test_images_equal_the_rows_text_under_canonical_settings(
 ) -> None:
     await _write(wide.owner)
     writer = await wide.connect()
-    await writer.execute(f"set lc_monetary = 'C'")
+    await writer.execute("set lc_monetary = 'C'")
     for name, value in settings.items():
         await writer.execute("select set_config($1, $2, false)", name, value)
     await wide.new_entries()
@@ -146,9 +144,7 @@ async def test_each_field_is_what_its_types_output_function_writes(wide: Journal
         for c in layout.columns
     )
     for entry in entries:
-        row = await wide.owner.fetchrow(
-            f"select {fields} from public.t where id = {entry.row_id}"
-        )
+        row = await wide.owner.fetchrow(f"select {fields} from public.t where id = {entry.row_id}")
         assert row is not None
         assert entry.new is not None
         assert list(layout.values(entry.new).values()) == list(row)
@@ -163,7 +159,11 @@ async def test_each_field_is_what_its_types_output_function_writes(wide: Journal
         ("k timestamptz", "'2024-07-02 03:04:05+00'", "2024-07-02 03:04:05+00"),
         ("k float8", "0.1::float8 + 0.2", "0.30000000000000004"),
         ("k text", "''", ""),
-        ("k timestamptz, l text", "'2024-07-02 03:04:05+00', 'a b'", '("2024-07-02 03:04:05+00","a b")'),
+        (
+            "k timestamptz, l text",
+            "'2024-07-02 03:04:05+00', 'a b'",
+            '("2024-07-02 03:04:05+00","a b")',
+        ),
     ],
 )
 async def test_keys_are_output_texts_too(

@@ -33,9 +33,7 @@ async def test_installing_again_keeps_everything(two_workspaces: Journaled) -> N
 
 
 async def test_a_newer_schema_is_refused(database: Journaled) -> None:
-    await database.owner.execute(
-        "insert into journal.installed (version) values ($1)", VERSION + 1
-    )
+    await database.owner.execute("insert into journal.installed (version) values ($1)", VERSION + 1)
     with pytest.raises(asyncpg.RaiseError, match="newer than this Roost"):
         await database.owner.execute(install_sql())
 

@@ -4,13 +4,15 @@ from itertools import islice
 
 import asyncpg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roost.journal.record import parse_record, restore_fields, split_record
 
 TEXT = st.text(
-    st.one_of(st.sampled_from('",()\\ \t\n\'{}a'), st.characters(exclude_characters="\0", codec="utf-8"))
+    st.one_of(
+        st.sampled_from("\",()\\ \t\n'{}a"), st.characters(exclude_characters="\0", codec="utf-8")
+    )
 )
 ROWS = st.lists(st.one_of(st.none(), TEXT), min_size=3, max_size=3)
 
@@ -44,18 +46,21 @@ def test_fields_are_read(text: str, fields: list[str | None]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "(", "(a", "(a)b", "(a,b", '("a)', '("a"b)', "(a)(b)", '(a"b")', "(a\\b)", "a,b)"]
+    "text",
+    ["", "a", "(", "(a", "(a)b", "(a,b", '("a)', '("a"b)', "(a)(b)", '(a"b")', "(a\\b)", "a,b)"],
 )
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="record"):
         parse_record(text)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_what_was_written_is_read(values: list[str | None]) -> None:
     assert parse_record(written(values)) == values
 
 
+@settings(deadline=None)
 @given(ROWS, ROWS, st.sets(st.integers(0, 2)))
 def test_fields_are_restored_where_they_stood(
     old: list[str | None], new: list[str | None], positions: set[int]
@@ -65,6 +70,7 @@ def test_fields_are_restored_where_they_stood(
     assert restore_fields(written(stored), written(new), positions) == written(expected)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_split_fields_join_to_the_same_text(values: list[str | None]) -> None:
     text = written(values)
@@ -74,6 +80,7 @@ def test_split_fields_join_to_the_same_text(values: list[str | None]) -> None:
 async def test_postgresql_writes_what_is_read(scratch_database: str) -> None:
     rows: list[list[str | None]] = []
 
+    @settings(deadline=None)
     @given(st.lists(ROWS, min_size=20, max_size=20))
     def collect(batch: list[list[str | None]]) -> None:
         rows.extend(batch)

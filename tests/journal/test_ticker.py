@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -248,12 +248,12 @@ async def test_cancelling_gives_the_connection_back() -> None:
     server = Server()
     blocked = asyncio.Event()
 
-    async def hang(_query: str, *_args: Any) -> str:
+    async def hang(_query: str, *_args: Any) -> str | int:
         blocked.set()
         await asyncio.Event().wait()
         return ""
 
-    server.fetchval = hang  # type: ignore[method-assign]
+    server.fetchval = hang  # type: ignore[assignment,method-assign]
     async with Ticker(server.acquire) as ticker:
         await blocked.wait()
         assert server.held == 1
@@ -265,13 +265,13 @@ async def test_two_workers_follow_foreign_writers_on_a_real_database(database: J
     await database.table("id int primary key")
     total = 60
 
-    async def setup(connection: asyncpg.Connection) -> None:
+    async def setup(connection: Any) -> None:
         await connection.execute(f"set session authorization {APP}")
 
     async with asyncpg.create_pool(database.url, min_size=1, max_size=2, setup=setup) as pool:
 
         def acquire() -> AbstractAsyncContextManager[Any]:
-            return pool.acquire()
+            return cast("AbstractAsyncContextManager[Any]", pool.acquire())
 
         async with Ticker(acquire) as one, Ticker(acquire) as two, asyncio.timeout(30):
             one.live = two.live = 1

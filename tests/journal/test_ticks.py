@@ -68,7 +68,7 @@ async def test_the_snapshot_is_taken_after_the_wait_for_the_lock(counted: Journa
 
 async def _until_blocked(connection: asyncpg.Connection) -> None:
     async with asyncio.timeout(10):
-        while not await connection.fetchval(
+        while not await connection.fetchval(  # noqa: ASYNC110 -- a server has no event
             "select exists (select from pg_locks where locktype = 'advisory' and not granted"
             " and database = (select oid from pg_database where datname = current_database()))"
         ):

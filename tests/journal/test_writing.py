@@ -58,7 +58,7 @@ async def test_actor_cause_workspace_and_transaction_are_noted(database: Journal
     ],
 )
 async def test_only_an_update_that_changes_no_image_is_skipped(
-    database: Journaled, assignment: str, journaled: bool
+    database: Journaled, assignment: str, *, journaled: bool
 ) -> None:
     await database.table("id int primary key, a numeric, b text, c json")
     await database.owner.execute("insert into t values (1, 1.0, 'abc', '{\"x\":1}')")

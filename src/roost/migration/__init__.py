@@ -1,0 +1,1 @@
+"""Browser data on its way into the database: sources, parsing, mapping, plan, apply."""

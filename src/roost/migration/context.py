@@ -1,0 +1,98 @@
+"""What the mappings share while one dump is parsed."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from roost.migration import ids, reader
+from roost.migration.drafts import Warn
+from roost.migration.model import Kind
+
+Raw = bytes | msgspec.Raw
+
+
+class Identity(msgspec.Struct, gc=False):
+    """Which row an item is: `duplicate` when an equal one was found before it."""
+
+    target_id: str
+    source_id: str | None
+    duplicate: bool = False
+    warning: Warn | None = None
+
+
+class Context:
+    """One parse: whose data it is, when it came, and which ids are taken by it."""
+
+    def __init__(self, owner: UUID, imported_at: datetime, aliases: frozenset[str]) -> None:
+        """`aliases` are what the source may call the owner (ids, log-in names, addresses)."""
+        self.owner = owner
+        self.imported_at = imported_at
+        self.aliases = aliases | {str(owner)}
+        self.environment_ids: dict[str, str] = {}
+        self._taken: dict[Kind, dict[str, Raw]] = {}
+        self._hashes: dict[tuple[Kind, str], bytes] = {}
+        self._without_id: dict[tuple[str, bytes], int] = {}
+
+    def is_foreign(self, value: object) -> bool:
+        """Whether `value`, a row's user id, is somebody else's."""
+        if value is None or value == "":
+            return False
+        text = value if type(value) is str else ids.legacy_text(value)
+        return text not in self.aliases
+
+    def has(self, kind: Kind, target_id: str) -> bool:
+        """Whether an item of this kind has got that target id."""
+        return target_id in self._taken.get(kind, ())
+
+    def identify(
+        self, kind: Kind, key: str, source_id: object, value: object, raw: Raw
+    ) -> Identity:
+        """The row that `value` (read from `raw`) is to be, the same at every parse.
+
+        The second of two equals with one id is a duplicate; two different ones with one id
+        get two rows.
+        """
+        if source_id is None or (type(source_id) is str and not source_id.strip()):
+            return self._identify_by_content(kind, key, value, raw)
+        shown = ids.legacy_text(source_id)
+        own = ids.own_uuid(source_id)
+        target = own or ids.legacy(self.owner, key, source_id)
+        taken = self._taken.setdefault(kind, {})
+        first = taken.get(target)
+        if first is None:
+            taken[target] = raw
+            return Identity(target, shown)
+        content = ids.content_hash(value)
+        if self._hash_of_first(kind, target, first) == content:
+            return Identity(target, shown, duplicate=True)
+        other = ids.legacy(self.owner, key, [source_id, content.hex()])
+        if other in taken:
+            return Identity(other, shown, duplicate=True)
+        taken[other] = raw
+        return Identity(
+            other,
+            shown,
+            warning=Warn("DUPLICATE_ID", "id", "came more than once, with other content"),
+        )
+
+    def _hash_of_first(self, kind: Kind, target: str, first: Raw) -> bytes:
+        """Read the first again, once, however many twins it has."""
+        known = self._hashes.get((kind, target))
+        if known is None:
+            known = ids.content_hash(reader.read(bytes(first))[0])
+            self._hashes[kind, target] = known
+        return known
+
+    def _identify_by_content(self, kind: Kind, key: str, value: object, raw: Raw) -> Identity:
+        place = (key, ids.content_hash(value))
+        occurrence = self._without_id.get(place, 0)
+        self._without_id[place] = occurrence + 1
+        target = ids.by_content(self.owner, key, value, occurrence)
+        self._taken.setdefault(kind, {})[target] = raw
+        return Identity(target, None, warning=Warn("ID_MISSING", "id"))
+
+
+#: Looks at the JSON text of an item and says what the owner should know of it.
+Inspection = Callable[[bytes], tuple[Warn, ...]]

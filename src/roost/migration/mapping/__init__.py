@@ -1,0 +1,1 @@
+"""One file for each kind of thing that is found: from its stored shape to a draft."""

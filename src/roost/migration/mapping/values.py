@@ -1,0 +1,106 @@
+"""Keys whose value is one thing: preferences, form drafts, credentials, unknown ones."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from roost.migration import ids
+from roost.migration.context import Context
+from roost.migration.drafts import PreferenceDraft, SecretDraft, Warn
+from roost.migration.mapping.documents import document
+from roost.migration.model import Item, Kind, Verdict
+from roost.migration.reader import MalformedError, read
+from roost.migration.salvage import unwrap
+from roost.migration.text import is_safe, is_secret, safe
+
+_BLANK: Final = frozenset({b"", b"null", b'""', b"undefined"})
+_ENVELOPE: Final = frozenset({"state", "version"})
+_TOKEN_FIELDS: Final = frozenset(
+    {"access_token", "refresh_token", "accessToken", "refreshToken", "id_token"}
+)
+_MAX_BARE: Final = 2_000
+# JSON of 20 KB with tokens in it is some app's data, not a token.
+_MAX_CREDENTIAL: Final = 20_000
+
+
+def preference(context: Context, key: str, raw: bytes) -> Iterator[Item]:
+    """A setting: the state inside an envelope, any JSON, or a bare word."""
+    if raw.strip() in _BLANK:
+        return
+    item = Item(key=key, kind=Kind.PREFERENCE, source_id=key[:255])
+    item.target_id = ids.legacy(context.owner, key, "preference")
+    inner = unwrap(raw).raw
+    try:
+        value, item.warnings = read(inner)
+    except MalformedError as error:
+        if _is_bare(inner):
+            value = inner.decode()
+        else:
+            item.verdict, item.reason = Verdict.INVALID, error.reason
+            item.field, item.offset, item.raw = error.field, error.offset, raw
+            yield item
+            return
+    if type(value) is dict and type(value.get("state")) is dict and value.keys() <= _ENVELOPE:
+        value = value["state"]
+    item.draft = PreferenceDraft(key, value)
+    yield item
+
+
+def _is_bare(raw: bytes) -> bool:
+    """Whether `raw` is a word or a few, as `theme` holds: no JSON begun, nothing unstorable."""
+    if len(raw) > _MAX_BARE or raw.lstrip()[:1] in (b"{", b"[", b'"') or raw.strip() == b"NaN":
+        return False
+    try:
+        return is_safe(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def draft_document(context: Context, key: str, raw: bytes) -> Iterator[Item]:
+    """An unsent form: kept as it is."""
+    if raw.strip() not in _BLANK:
+        yield document(context, key, raw)
+
+
+def secret(context: Context, key: str, raw: bytes) -> Iterator[Item]:
+    """A credential under a key of its own: to encrypted storage, named in the report."""
+    if raw.strip() in _BLANK:
+        return
+    yield _secret(context, key, raw)
+
+
+def unknown(context: Context, key: str, raw: bytes) -> Iterator[Item]:
+    """A key nobody knows: kept as it is, encrypted when it plainly is a credential."""
+    if _is_credential(raw):
+        yield _secret(context, key, raw)
+    else:
+        yield document(context, key, raw, kind=Kind.UNKNOWN)
+
+
+def _secret(context: Context, key: str, raw: bytes) -> Item:
+    value, replaced = safe(raw.decode("utf-8", "surrogatepass"))
+    warnings: tuple[Warn, ...] = (Warn("SECRET_ENCRYPTED", None, "kept in encrypted storage"),)
+    if replaced:
+        warnings += (Warn("CHARACTERS_REPLACED", None, f"{replaced} times"),)
+    return Item(
+        key=key,
+        kind=Kind.SECRET,
+        source_id=key[:255],
+        target_id=ids.legacy(context.owner, key, "secret"),
+        warnings=warnings,
+        draft=SecretDraft(key, value, key),
+    )
+
+
+def _is_credential(raw: bytes) -> bool:
+    if len(raw) > _MAX_CREDENTIAL:
+        return False
+    text = raw.decode("utf-8", "replace").strip()
+    if is_secret(text.strip('"')):
+        return True
+    if text[:1] != "{":
+        return False
+    try:
+        value, _ = read(raw)
+    except MalformedError:
+        return False
+    return any(type(value.get(name)) is str and value[name] for name in _TOKEN_FIELDS)

@@ -1,0 +1,200 @@
+"""A dump taken to pieces: every key and every item gets exactly one outcome.
+
+An item waits for the plan with a typed draft, or it is invalid (quarantined, with the reason,
+the field and the byte), or it is left out for a named reason. The result does not depend on
+the order of the keys.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from roost.migration import reader
+from roost.migration.context import Context, Raw
+from roost.migration.drafts import Warn
+from roost.migration.inspection import inspection_of
+from roost.migration.keys import EXACT, REASONS, Handler, Rule, rule_for
+from roost.migration.mapping import values
+from roost.migration.mapping.backups import backup
+from roost.migration.mapping.documents import document
+from roost.migration.mapping.environments import environment, settle
+from roost.migration.mapping.queued import session, write
+from roost.migration.mapping.stores import Broken, Store, open_store
+from roost.migration.mapping.tasks import task
+from roost.migration.model import Counts, Item, KeyReport, Kind, Verdict
+from roost.migration.text import safe
+
+Elements = Callable[[Context, str, object, Raw, str | None], Iterator[Item]]
+Values = Callable[[Context, str, bytes], Iterator[Item]]
+
+_LISTS: Final[dict[Handler, Elements]] = {
+    Handler.TASKS: task,  # type: ignore[dict-item]
+    Handler.ENVIRONMENTS: environment,  # type: ignore[dict-item]
+    Handler.SESSIONS: session,
+    Handler.OFFLINE_WRITES: write,
+}
+_VALUES: Final[dict[Handler, Values]] = {
+    Handler.PREFERENCE: values.preference,
+    Handler.DOCUMENT: values.draft_document,
+    Handler.SECRET: values.secret,
+    Handler.UNKNOWN: values.unknown,
+}
+_OBJECTS_ONLY: Final = frozenset({Handler.TASKS, Handler.ENVIRONMENTS})
+# Environments before the tasks that name them; copies after what they are copies of.
+_RANKS: Final = {Handler.ENVIRONMENTS: 0, Handler.TASKS: 1, Handler.BACKUP: 3}
+_KNOWN_FIRST: Final = {key: rank for rank, key in enumerate(EXACT)}
+
+
+class Parsed(msgspec.Struct):
+    """All that a dump holds, in a fixed order."""
+
+    keys: list[KeyReport]
+    items: list[Item]
+
+    def counts(self) -> Counts:
+        """How many items there are and how many have a verdict already."""
+        counts = Counts(found=len(self.items))
+        counts.invalid = sum(item.verdict is Verdict.INVALID for item in self.items)
+        counts.skip = sum(item.verdict is Verdict.SKIP for item in self.items)
+        return counts
+
+
+def parse(
+    keys: Mapping[str, bytes],
+    owner: UUID,
+    imported_at: datetime,
+    aliases: frozenset[str] = frozenset(),
+) -> Parsed:
+    """Parse the dump `keys` (raw strings as UTF-8, lone surrogates passed through).
+
+    `owner` is the user whose rows these become; `aliases` are what the source may call them.
+    `imported_at` (aware, UTC) stands in where a row has no date at all.
+    """
+    parsed = Parsed([], [])
+    for report, items in parse_keys(keys, owner, imported_at, aliases):
+        parsed.keys.append(report)
+        parsed.items.extend(items)
+    return parsed
+
+
+def parse_keys(
+    keys: Mapping[str, bytes],
+    owner: UUID,
+    imported_at: datetime,
+    aliases: frozenset[str] = frozenset(),
+) -> Iterator[tuple[KeyReport, list[Item]]]:
+    """As `parse`, one key at a time, so that one key's rows are in memory and not all."""
+    context = Context(owner, imported_at, aliases)
+    named = sorted(((storable(key), key) for key in keys), key=lambda pair: _order(pair[0]))
+    first = [pair for pair in named if rule_for(pair[0]).handler is Handler.ENVIRONMENTS]
+    parsed = [_parse_key(context, name, keys[key]) for name, key in first]
+    settle((item for _, items in parsed for item in items), imported_at)
+    yield from parsed
+    del parsed
+    for name, key in named[len(first) :]:
+        yield _parse_key(context, name, keys[key])
+
+
+def storable(key: str) -> str:
+    """A key's name as PostgreSQL can hold it; made unique where characters were replaced."""
+    text, replaced = safe(key)
+    if not replaced:
+        return key
+    return f"{text}~{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def _order(key: str) -> tuple[int, int, str]:
+    rank = _RANKS.get(rule_for(key).handler, 2)
+    return rank, _KNOWN_FIRST.get(key, len(_KNOWN_FIRST)), key
+
+
+def _parse_key(context: Context, key: str, raw: bytes) -> tuple[KeyReport, list[Item]]:
+    rule = rule_for(key)
+    report = KeyReport(
+        key=key, sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw), kind=rule.kind
+    )
+    items = list(_items(context, key, raw, rule, report))
+    for item in items:
+        if item.verdict is None:
+            report.planned += 1
+        elif item.verdict is Verdict.INVALID:
+            report.invalid += 1
+        else:
+            report.skipped += 1
+    report.found = len(items)
+    if not items:
+        report.note = "EMPTY"
+    return report, items
+
+
+def _items(context: Context, key: str, raw: bytes, rule: Rule, report: KeyReport) -> Iterator[Item]:
+    if rule.handler in _LISTS:
+        store = open_store(raw, rule.names)
+        report.version, report.warnings = store.version, tuple(store.warnings)
+        yield from _of_a_store(context, key, raw, rule, store)
+    elif rule.handler in _VALUES:
+        yield from _VALUES[rule.handler](context, key, raw)
+    elif rule.handler is Handler.BACKUP:
+        yield from backup(context, key, raw, rule.names)
+    else:
+        reason = rule.reason or "CACHE"
+        yield Item(
+            key=key, kind=rule.kind, verdict=Verdict.SKIP, reason=reason, detail=REASONS[reason]
+        )
+
+
+def _of_a_store(context: Context, key: str, raw: bytes, rule: Rule, store: Store) -> Iterator[Item]:
+    plain = reader.is_plain(raw)
+    inspect = inspection_of(raw)
+    handle = partial(_LISTS[rule.handler], context, key)
+    for position, element in enumerate(store.elements):
+        text = bytes(element.raw)
+        try:
+            value, changes = reader.read(text, plain=plain)
+        except reader.MalformedError as error:
+            field = _place(store, position, error.field)
+            offset = element.offset + error.offset
+            broken = Broken(field, error.reason, text, offset, position)
+            yield _quarantined(key, rule.kind, broken)
+            continue
+        if type(value) is not dict and rule.handler in _OBJECTS_ONLY:
+            field = _place(store, position)
+            broken = Broken(field, "NOT_AN_OBJECT", text, element.offset, position)
+            yield _quarantined(key, rule.kind, broken)
+            continue
+        first = True
+        for item in handle(value, element.raw, element.label):
+            item.position = position
+            item.offset = element.offset
+            if first:
+                item.warnings += changes + inspect(text)
+                first = False
+            yield item
+    for broken in store.broken:
+        yield _quarantined(key, rule.kind, broken)
+    for leftover in store.leftovers:
+        yield document(context, key, leftover.raw, sub_id=leftover.field, offset=leftover.offset)
+
+
+def _place(store: Store, position: int, field: str | None = None) -> str:
+    return ".".join(each for each in (store.where, str(position), field) if each)
+
+
+def _quarantined(key: str, kind: Kind, broken: Broken) -> Item:
+    warnings = (Warn("QUARANTINED", None, f"{len(broken.raw)} bytes"),)
+    return Item(
+        key=key,
+        kind=kind,
+        verdict=Verdict.INVALID,
+        reason=broken.reason,
+        field=safe(broken.field)[0] if broken.field else None,
+        offset=broken.offset,
+        position=broken.position,
+        warnings=warnings,
+        raw=broken.raw,
+    )

@@ -1,0 +1,166 @@
+"""What a migration leaves: the dump as it came, a verdict for each item, and a receipt by key."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Named,
+    Table,
+    Text,
+    TypedColumns,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from roost.db.columns import instant, made_at, row_id, row_version, tenant_id, words
+from roost.db.metadata import metadata
+
+
+def _of_a_migration() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["workspace_id", "migration_id"],
+        ["migrations.workspace_id", "migrations.id"],
+        ondelete="CASCADE",
+    )
+
+
+class MigrationColumns(TypedColumns):
+    """One move of a browser's data; `counts`, `progress` and `error` are JSON objects."""
+
+    workspace_id = tenant_id()
+    id = row_id()
+    user_id: Named[UUID] = Column(Uuid, nullable=False)
+    state = words()
+    origin: Named[str | None] = Column(Text)
+    captured_at: Named[datetime | None] = instant()
+    config: Named[dict[str, Any]] = Column(JSONB, nullable=False)
+    counts: Named[dict[str, Any]] = Column(JSONB, nullable=False, server_default="{}")
+    progress: Named[dict[str, Any]] = Column(JSONB, nullable=False, server_default="{}")
+    error: Named[dict[str, Any] | None] = Column(JSONB)
+    version = row_version()
+    created_at = made_at()
+    started_at: Named[datetime | None] = instant()
+    finished_at: Named[datetime | None] = instant()
+    updated_at = made_at()
+
+
+migrations = Table("migrations", metadata, MigrationColumns)
+Index(
+    "migrations_one_running_key",
+    migrations.c.workspace_id,
+    migrations.c.user_id,
+    unique=True,
+    postgresql_where=text("state in ('received', 'applying', 'verifying')"),
+)
+
+
+class DumpColumns(TypedColumns):
+    """The dump as it was received, compressed; `sha256` and `bytes` are of the uncompressed."""
+
+    workspace_id = tenant_id()
+    id = row_id()
+    migration_id: Named[UUID] = Column(Uuid, nullable=False)
+    sha256: Named[bytes] = Column(LargeBinary, nullable=False)
+    bytes: Named[int] = Column(BigInteger, nullable=False)
+    content: Named[bytes] = Column(LargeBinary, nullable=False)
+    created_at = made_at()
+
+
+migration_dumps = Table(
+    "migration_dumps",
+    metadata,
+    DumpColumns,
+    UniqueConstraint("workspace_id", "migration_id"),
+    _of_a_migration(),
+)
+
+
+class KeyColumns(TypedColumns):
+    """The receipt of one localStorage key; `sha256` is of the raw string's UTF-8, in hex."""
+
+    workspace_id = tenant_id()
+    id = row_id()
+    migration_id: Named[UUID] = Column(Uuid, nullable=False)
+    key = words()
+    sha256 = words()
+    bytes: Named[int] = Column(BigInteger, nullable=False)
+    items: Named[int] = Column(Integer, nullable=False)
+    stored: Named[bool] = Column(Boolean, nullable=False, server_default=text("false"))
+
+
+migration_keys = Table("migration_keys", metadata, KeyColumns, _of_a_migration())
+Index(None, migration_keys.c.workspace_id, migration_keys.c.migration_id)
+
+
+class ItemColumns(TypedColumns):
+    """The verdict on one item of a dump, in the dump's order (`position`)."""
+
+    workspace_id = tenant_id()
+    id = row_id()
+    migration_id: Named[UUID] = Column(Uuid, nullable=False)
+    position: Named[int] = Column(Integer, nullable=False)
+    key = words()
+    kind = words()
+    source_id: Named[str | None] = Column(Text)
+    target_id: Named[UUID | None] = Column(Uuid)
+    verdict = words()
+    reason: Named[str | None] = Column(Text)
+    field: Named[str | None] = Column(Text)
+    warnings: Named[list[Any]] = Column(JSONB, nullable=False, server_default="[]")
+    conflict: Named[dict[str, Any] | None] = Column(JSONB)
+    resolution: Named[str | None] = Column(Text)
+
+
+migration_items = Table("migration_items", metadata, ItemColumns, _of_a_migration())
+Index(
+    "migration_items_order_key",
+    migration_items.c.workspace_id,
+    migration_items.c.migration_id,
+    migration_items.c.position,
+    unique=True,
+)
+
+
+class DocumentColumns(TypedColumns):
+    """A value kept as it was in the browser: an unknown key, a quarantined tail, a preference."""
+
+    workspace_id = tenant_id()
+    id = row_id()
+    user_id: Named[UUID] = Column(Uuid, nullable=False)
+    kind = words()
+    key = words()
+    content = words()
+    content_type = words(default="text/plain")
+    created_at = made_at()
+    updated_at = made_at()
+
+
+documents = Table("documents", metadata, DocumentColumns)
+Index(None, documents.c.workspace_id, documents.c.user_id, documents.c.key)
+
+
+class KeptSecretColumns(TypedColumns):
+    """A secret found in a dump that belongs to no environment, encrypted."""
+
+    workspace_id = tenant_id()
+    id = row_id()
+    user_id: Named[UUID] = Column(Uuid, nullable=False)
+    name = words()
+    ciphertext: Named[bytes] = Column(LargeBinary, nullable=False)
+    created_at = made_at()
+    updated_at = made_at()
+
+
+kept_secrets = Table(
+    "kept_secrets", metadata, KeptSecretColumns, UniqueConstraint("workspace_id", "user_id", "name")
+)

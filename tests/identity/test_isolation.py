@@ -1,0 +1,205 @@
+"""What the pool's role sees and does, in SQL of any kind: its own tenant, or nothing."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from roost.db.pool import Transaction
+from roost.db.statements import Statement
+from roost.db.tenancy import Context
+from roost.identity import credentials, operator
+from tests.identity.conftest import Somebody, World
+
+TABLES = (
+    "users",
+    "identities",
+    "workspaces",
+    "memberships",
+    "access_tokens",
+    "sessions",
+    "login_links",
+)
+
+
+async def _rows(world: World, context: Context, sql: str, *values: Any) -> list[Any]:
+    """Run plain SQL as the pool's role."""
+    places = tuple(str(number) for number in range(len(values)))
+    statement = Statement("test", sql, places, {})
+
+    async def work(transaction: Transaction) -> list[Any]:
+        return await transaction.rows(statement, **dict(zip(places, values, strict=True)))
+
+    return await world.database.write(context, work)
+
+
+async def _populate(world: World, someone: Somebody) -> None:
+    await operator.create_login_link(world.owner, someone.id)
+    await world.owner.execute(
+        "insert into sessions (id, user_id, token_hash, expires_at) "
+        "values ($1, $2, $3, now() + interval '1 day')",
+        uuid4(),
+        someone.id,
+        credentials.digest(someone.email),
+    )
+    await world.owner.execute(
+        "insert into identities (id, user_id, provider, subject) values ($1, $2, 'x', $3)",
+        uuid4(),
+        someone.id,
+        someone.email,
+    )
+
+
+@pytest.fixture
+async def peopled(world: World, ann: Somebody, bob: Somebody) -> World:
+    """Both tenants have a row in every table."""
+    for someone in (ann, bob):
+        await _populate(world, someone)
+    for table in TABLES:
+        assert await world.owner.fetchval(f"select count(*) from {table}") == 2, table
+    return world
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_without_settings_no_row_is_visible_or_changed(peopled: World, table: str) -> None:
+    assert await _rows(peopled, Context(), f"select * from {table}") == []
+    assert await _rows(peopled, Context(), f"delete from {table} returning 1") == []
+    async with peopled.database.connection() as connection:
+        assert await connection.fetchval(f"select count(*) from {table}") == 0
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_of_two_tenants_each_sees_its_own_rows(
+    peopled: World, ann: Somebody, bob: Somebody, table: str
+) -> None:
+    for me, other in ((ann, bob), (bob, ann)):
+        context = Context(me.workspace_id, me.id)
+        rows = await _rows(peopled, context, f"select to_jsonb(t)::text from {table} t")
+        assert len(rows) == 1, table
+        assert str(other.id) not in rows[0][0]
+        assert str(other.workspace_id) not in rows[0][0]
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_another_tenants_rows_are_not_changed_or_deleted(
+    peopled: World, ann: Somebody, bob: Somebody, table: str
+) -> None:
+    before = await peopled.owner.fetch(f"select t::text from {table} t order by 1")
+    key = {"users": "id", "workspaces": "id"}.get(table, "user_id")
+    value = bob.workspace_id if table == "workspaces" else bob.id
+    context = Context(ann.workspace_id, ann.id)
+    changed = await _rows(
+        peopled, context, f"update {table} set created_at = now() where {key} = $1 returning 1", value
+    )
+    deleted = await _rows(peopled, context, f"delete from {table} where {key} = $1 returning 1", value)
+    assert changed == deleted == []
+    assert await peopled.owner.fetch(f"select t::text from {table} t order by 1") == before
+
+
+def _inserts(bob: Somebody) -> list[tuple[str, list[Any]]]:
+    new = uuid4()
+    return [
+        (
+            "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $3, 'owner')",
+            [bob.workspace_id, new, bob.id],
+        ),
+        (
+            "insert into workspaces (id, slug, name, created_by) values ($1, 'x', 'x', $2)",
+            [new, bob.id],
+        ),
+        (
+            "insert into access_tokens (workspace_id, id, user_id, name, token_hash, hint, scopes) "
+            "values ($1, $2, $3, 'x', '\\x01', 'x', '{*}')",
+            [bob.workspace_id, new, bob.id],
+        ),
+        (
+            "insert into sessions (id, user_id, token_hash, expires_at) "
+            "values ($1, $2, '\\x02', now() + interval '1 day')",
+            [new, bob.id],
+        ),
+        (
+            "insert into login_links (id, user_id, token_hash, expires_at) "
+            "values ($1, $2, '\\x03', now() + interval '1 day')",
+            [new, bob.id],
+        ),
+        (
+            "insert into identities (id, user_id, provider, subject) values ($1, $2, 'x', 'new')",
+            [new, bob.id],
+        ),
+    ]
+
+
+@pytest.mark.parametrize("number", range(6))
+async def test_no_row_is_inserted_for_another_tenant(
+    peopled: World, ann: Somebody, bob: Somebody, number: int
+) -> None:
+    sql, values = _inserts(bob)[number]
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        await _rows(peopled, Context(ann.workspace_id, ann.id), sql, *values)
+
+
+async def test_a_row_is_not_moved_to_another_tenant(
+    peopled: World, ann: Somebody, bob: Somebody
+) -> None:
+    for table in ("access_tokens", "memberships"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await _rows(
+                peopled,
+                Context(ann.workspace_id, ann.id),
+                f"update {table} set workspace_id = $1",
+                bob.workspace_id,
+            )
+
+
+async def test_a_credential_shows_its_own_row_and_no_other(
+    peopled: World, ann: Somebody, bob: Somebody
+) -> None:
+    for someone in (ann, bob):
+        context = Context(credential=credentials.digest(someone.token).hex())
+        rows = await _rows(peopled, context, "select user_id from access_tokens")
+        assert [row[0] for row in rows] == [someone.id]
+        for table in ("users", "workspaces", "memberships", "sessions", "login_links"):
+            assert await _rows(peopled, context, f"select 1 from {table}") == []
+
+
+async def test_nothing_outlives_its_transaction(peopled: World, ann: Somebody) -> None:
+    context = Context(ann.workspace_id, ann.id, "ab", "test")
+    assert await _rows(peopled, context, "select 1 from users")
+    names = ("workspace_id", "user_id", "credential", "actor_id", "cause")
+    async with peopled.database.connection() as connection:
+        for name in names:
+            setting = await connection.fetchval(f"select current_setting('roost.{name}', true)")
+            assert not setting, name
+
+
+async def test_the_pools_role_can_neither_lift_the_policies_nor_the_tables(world: World) -> None:
+    for sql in (
+        "alter table users no force row level security",
+        "alter table users disable row level security",
+        "drop policy tenant on users",
+        "set role roost_owner",
+        "truncate users",
+        "create table public.x ()",
+        "alter role roost_app bypassrls",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await _rows(world, Context(), sql)
+
+
+async def test_every_table_is_isolated_by_force(world: World) -> None:
+    rows = await world.owner.fetch(
+        "select c.relname, c.relrowsecurity and c.relforcerowsecurity as forced, "
+        "  (select count(*) from pg_policy p where p.polrelid = c.oid) as policies "
+        "from pg_class c where c.relname = any($1::text[]) and c.relkind = 'r'",
+        list(TABLES),
+    )
+    assert len(rows) == len(TABLES)
+    assert all(row["forced"] and row["policies"] for row in rows)
+
+
+async def test_a_garbled_context_shows_nothing(world: World, ann: Somebody) -> None:
+    async with world.database.connection() as connection, connection.transaction():
+        await connection.execute("select set_config('roost.workspace_id', $1, true)", str(UUID(int=0)))
+        assert await connection.fetchval("select count(*) from users") == 0
+    assert ann

@@ -1,0 +1,175 @@
+"""Access tokens over HTTP."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from roost.identity import credentials, operator
+from tests.identity.conftest import Somebody, World
+
+TOKENS = "/api/v1/tokens"
+ME = "/api/v1/users/me"
+
+
+def _by(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+async def test_a_token_is_shown_once_and_stored_hashed(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    answer = await identity_app.post(
+        TOKENS, json={"name": "ci", "scopes": ["users:read"]}, headers=ann.headers
+    )
+    assert answer.status_code == 201, answer.text
+    made = answer.json()["data"]
+    secret = made["token"]
+    assert credentials.is_access_token(secret)
+    assert (made["name"], made["scopes"], made["hint"]) == ("ci", ["users:read"], secret[-4:])
+    assert (await identity_app.get(ME, headers=_by(secret))).status_code == 200
+    listed = await identity_app.get(TOKENS, headers=ann.headers)
+    assert secret not in listed.text
+    assert {token["name"] for token in listed.json()["data"]} == {"ci", "test"}
+    for table in ("access_tokens", "journal.journal"):
+        assert not await world.owner.fetchval(
+            f"select count(*) from {table} t where t::text like $1",  # noqa: S608 -- a constant
+            f"%{secret}%",
+        )
+
+
+async def test_a_repeated_request_does_not_give_the_secret_again(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    headers = {**ann.headers, "idempotency-key": "once"}
+    first = await identity_app.post(TOKENS, json={"name": "ci"}, headers=headers)
+    again = await identity_app.post(TOKENS, json={"name": "ci"}, headers=headers)
+    assert first.status_code == again.status_code == 201, again.text
+    secret = first.json()["data"].pop("token")
+    assert "token" not in again.json()["data"]
+    assert again.json()["data"]["id"] == first.json()["data"]["id"]
+    kept = await world.owner.fetch("select body from idempotency_keys")
+    assert all(secret.encode() not in row["body"] for row in kept)
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "allowed"),
+    [
+        (["*"], ["*"], True),
+        (["*"], ["tasks:*", "migration:write"], True),
+        (["tokens:*", "tasks:read"], ["tasks:read"], True),
+        (["tokens:*", "tasks:write"], ["tasks:read"], True),
+        (["tokens:*", "tasks:write"], ["tasks:*"], True),
+        (["tokens:*", "tasks:read"], ["tasks:write"], False),
+        (["tokens:*", "tasks:read"], ["tasks:*"], False),
+        (["tokens:*", "tasks:*"], ["*"], False),
+        (["tokens:*"], ["admin"], False),
+    ],
+)
+async def test_a_token_gives_no_more_than_it_has(  # noqa: PLR0917 -- cases and fixtures
+    identity_app: httpx.AsyncClient,
+    world: World,
+    ann: Somebody,
+    own: list[str],
+    wanted: list[str],
+    allowed: bool,  # noqa: FBT001 -- a case
+) -> None:
+    secret, _, _ = await operator.create_token(world.owner, "narrow", ann.email, own)
+    answer = await identity_app.post(
+        TOKENS, json={"name": "child", "scopes": wanted}, headers=_by(secret)
+    )
+    assert answer.status_code == (201 if allowed else 403), answer.text
+
+
+async def test_without_scopes_the_child_has_its_parents(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    secret, _, _ = await operator.create_token(world.owner, "n", ann.email, ["tokens:*"])
+    answer = await identity_app.post(TOKENS, json={"name": "child"}, headers=_by(secret))
+    assert answer.json()["data"]["scopes"] == ["tokens:*"]
+    child = answer.json()["data"]["token"]
+    assert (await identity_app.get(ME, headers=_by(child))).status_code == 403
+
+
+async def test_a_member_cannot_ask_for_an_admins_scope(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    body = {"name": "x", "scopes": ["admin"]}
+    answer = await identity_app.post(TOKENS, json=body, headers=member.headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+
+
+async def test_a_token_expires_and_its_children_with_it(
+    identity_app: httpx.AsyncClient, ann: Somebody
+) -> None:
+    soon = await identity_app.post(
+        TOKENS, json={"name": "soon", "expiresIn": 3600}, headers=ann.headers
+    )
+    parent = soon.json()["data"]
+    child = await identity_app.post(TOKENS, json={"name": "c"}, headers=_by(parent["token"]))
+    assert child.json()["data"]["expiresAt"] == parent["expiresAt"]
+    longer = await identity_app.post(
+        TOKENS, json={"name": "c", "expiresIn": 7200}, headers=_by(parent["token"])
+    )
+    assert longer.status_code == 403
+    exact = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    dated = await identity_app.post(
+        TOKENS, json={"name": "d", "expiresAt": exact}, headers=ann.headers
+    )
+    assert datetime.fromisoformat(dated.json()["data"]["expiresAt"]).isoformat() == exact
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "x", "scopes": []}, "scopes"),
+        ({"name": "x", "scopes": ["tasks:fly"]}, "scopes[0]"),
+        ({"name": "x", "scope": ["*"]}, "scope"),
+        ({"name": "x", "expiresIn": 0}, "expiresIn"),
+        ({"name": "x", "expiresIn": 2**60}, "expiresIn"),
+        ({"name": "x", "expiresAt": "2001-01-01T00:00:00Z"}, "expiresAt"),
+        ({"name": "x", "expiresAt": "2031-01-01T00:00:00"}, "expiresAt"),
+        ({"name": "x", "expiresAt": "0001-01-01T00:00:00+14:00"}, "expiresAt"),
+        ({"name": "x", "expiresAt": "9999-12-31T23:59:59-14:00"}, "expiresAt"),
+        ({"name": "x", "expiresAt": "2999-01-01T00:00:00Z", "expiresIn": 5}, "expiresIn"),
+    ],
+)
+async def test_a_bad_body_names_its_field(
+    identity_app: httpx.AsyncClient, ann: Somebody, body: dict[str, object], field: str
+) -> None:
+    answer = await identity_app.post(TOKENS, json=body, headers=ann.headers)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["field"] == field
+
+
+async def test_members_see_and_revoke_their_own_tokens_and_admins_all(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    own = (await identity_app.get(TOKENS, headers=member.headers)).json()["data"]
+    assert [token["id"] for token in own] == [str(member.token_id)]
+    every = (await identity_app.get(TOKENS, headers=ann.headers)).json()["data"]
+    assert {token["id"] for token in every} == {str(ann.token_id), str(member.token_id)}
+    for token_id in (ann.token_id, bob.token_id, uuid4()):
+        answer = await identity_app.delete(f"{TOKENS}/{token_id}", headers=member.headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "TOKEN_NOT_FOUND")
+    path = f"{TOKENS}/{member.token_id}"
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 404
+    assert (await identity_app.get(ME, headers=member.headers)).status_code == 401
+    assert (await identity_app.get(ME, headers=bob.headers)).status_code == 200
+
+
+async def test_many_revocations_at_once_happen_once(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    _, token_id, _ = await operator.create_token(world.owner, "x", ann.email, ["*"])
+    answers = await asyncio.gather(
+        *(identity_app.delete(f"{TOKENS}/{token_id}", headers=ann.headers) for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [204, 404, 404, 404]

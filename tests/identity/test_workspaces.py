@@ -1,0 +1,188 @@
+"""Workspaces over HTTP."""
+
+import asyncio
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from roost.identity import operator
+from roost.identity.workspaces import slug_of
+from tests.identity.conftest import Somebody, World
+
+WORKSPACES = "/api/v1/workspaces"
+ME = "/api/v1/users/me"
+
+
+async def test_a_new_workspace_belongs_to_who_made_it(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    body = {"name": "Skunk Works", "slug": "skunk"}
+    answer = await identity_app.post(WORKSPACES, json=body, headers=ann.headers)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()["data"]
+    assert (made["slug"], made["role"], made["createdBy"]) == ("skunk", "owner", str(ann.id))
+    path = f"{WORKSPACES}/{made['id']}"
+    assert answer.headers["location"] == path
+    assert (await identity_app.get(path, headers=ann.headers)).json()["data"] == made
+    listed = (await identity_app.get(WORKSPACES, headers=ann.headers)).json()["data"]
+    assert [row["id"] for row in listed] == [str(ann.workspace_id), made["id"]]
+    cookie = await world.log_in(identity_app, ann)
+    chosen = {"cookie": f"roost_session={cookie}", "roost-workspace": "skunk"}
+    users = (await identity_app.get("/api/v1/users", headers=chosen)).json()["data"]
+    assert [user["id"] for user in users] == [str(ann.id)]
+    others = (await identity_app.get(WORKSPACES, headers=bob.headers)).json()["data"]
+    assert [row["id"] for row in others] == [str(bob.workspace_id)]
+
+
+async def test_a_foreign_workspace_is_a_404_like_one_that_does_not_exist(
+    identity_app: httpx.AsyncClient, ann: Somebody, bob: Somebody
+) -> None:
+    for workspace_id in (bob.workspace_id, uuid4()):
+        path = f"{WORKSPACES}/{workspace_id}"
+        for answer in (
+            await identity_app.get(path, headers=ann.headers),
+            await identity_app.get(f"{path}/members", headers=ann.headers),
+            await identity_app.patch(path, json={"name": "x"}, headers=ann.headers),
+            await identity_app.delete(path, headers=ann.headers),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (404, "WORKSPACE_NOT_FOUND")
+    own = await identity_app.get(f"{WORKSPACES}/{bob.workspace_id}", headers=bob.headers)
+    assert own.json()["data"]["version"] == 1
+
+
+async def test_a_slug_is_unique_and_well_formed(
+    identity_app: httpx.AsyncClient, ann: Somebody, bob: Somebody
+) -> None:
+    body = {"name": "One", "slug": "one"}
+    assert (await identity_app.post(WORKSPACES, json=body, headers=ann.headers)).status_code == 201
+    taken = await identity_app.post(WORKSPACES, json=body, headers=bob.headers)
+    assert (taken.status_code, taken.json()["code"]) == (409, "CONFLICT")
+    for slug in ("Upper", "a b", "-a", "a--b", "", str(uuid4()), "x" * 64, "a\n"):
+        answer = await identity_app.post(
+            WORKSPACES, json={"name": "x", "slug": slug}, headers=ann.headers
+        )
+        assert answer.status_code == 400, slug
+        assert answer.json()["errors"][0]["field"] == "slug"
+
+
+async def test_of_many_who_want_a_slug_one_gets_it(
+    identity_app: httpx.AsyncClient, ann: Somebody
+) -> None:
+    body = {"name": "One", "slug": "one"}
+    answers = await asyncio.gather(
+        *(identity_app.post(WORKSPACES, json=body, headers=ann.headers) for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+@pytest.mark.parametrize("name", ["Skunk Works!", "\u00dcbung", "\u4e2d\u6587", "x" * 255, "--"])
+def test_a_slug_is_made_of_any_name(name: str) -> None:
+    slug = slug_of(name)
+    assert len(slug) <= 63
+    assert slug.replace("-", "").isalnum()
+    assert not slug.startswith("-")
+    assert slug_of(name) != slug
+
+
+async def test_owners_and_admins_rename_and_others_do_not(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    for role, status in (("admin", 200), ("member", 403), ("viewer", 403)):
+        someone = await world.member(ann, f"{role}@example.test", role, ["*"])
+        answer = await identity_app.patch(path, json={"name": role}, headers=someone.headers)
+        assert answer.status_code == status, role
+        deleted = await identity_app.delete(path, headers=someone.headers)
+        assert deleted.status_code == 403, role
+    found = (await identity_app.get(path, headers=ann.headers)).json()["data"]
+    assert (found["name"], found["version"]) == ("admin", 2)
+
+
+async def test_of_two_renames_of_the_same_version_one_wins(
+    identity_app: httpx.AsyncClient, ann: Somebody
+) -> None:
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    headers = {**ann.headers, "if-match": '"v1"'}
+    answers = await asyncio.gather(
+        *(identity_app.patch(path, json={"name": f"n{n}"}, headers=headers) for n in range(2))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+
+
+async def test_a_deleted_workspace_is_gone_for_everybody_but_stays_in_the_database(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    made = await identity_app.post(WORKSPACES, json={"name": "Home"}, headers=ann.headers)
+    home = made.json()["data"]["id"]
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    assert (await identity_app.get(ME, headers=member.headers)).status_code == 200
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
+    for someone in (ann, member):
+        assert (await identity_app.get(ME, headers=someone.headers)).status_code == 401
+    token, _, workspace = await operator.create_token(world.owner, "t", ann.email, ["*"])
+    assert str(workspace) == home
+    by_token = {"authorization": f"Bearer {token}"}
+    assert (await identity_app.get(path, headers=by_token)).status_code == 404
+    assert await world.owner.fetchval(
+        "select deleted_at is not null from workspaces where id = $1", ann.workspace_id
+    )
+
+
+async def test_the_only_workspace_cannot_be_deleted_even_two_at_once(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    own = f"{WORKSPACES}/{ann.workspace_id}"
+    assert (await identity_app.delete(own, headers=ann.headers)).status_code == 409
+    made = await identity_app.post(WORKSPACES, json={"name": "Two"}, headers=ann.headers)
+    other = made.headers["location"]
+    # As a session: a token would be gone with its workspace.
+    cookie = await world.log_in(identity_app, ann)
+    headers = {"cookie": f"roost_session={cookie}", "origin": "http://roost.test"}
+    answers = await asyncio.gather(
+        identity_app.delete(own, headers=headers), identity_app.delete(other, headers=headers)
+    )
+    assert sorted(answer.status_code for answer in answers) == [204, 409]
+
+
+async def test_members_are_listed_with_their_roles(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "viewer", ["*"])
+    path = f"{WORKSPACES}/{ann.workspace_id}/members"
+    answer = await identity_app.get(path, headers=member.headers)
+    roles = {row["email"]: row["role"] for row in answer.json()["data"]}
+    assert roles == {ann.email: "owner", member.email: "viewer"}
+    assert answer.json()["pagination"]["total"] == 2
+
+
+async def test_a_narrow_token_stays_in_its_workspace(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    made = await identity_app.post(WORKSPACES, json={"name": "Two"}, headers=ann.headers)
+    other = made.headers["location"]
+    secret, _, _ = await operator.create_token(
+        world.owner, "narrow", ann.email, ["workspaces:*"], ann.workspace_id
+    )
+    headers = {"authorization": f"Bearer {secret}"}
+    listed = (await identity_app.get(WORKSPACES, headers=headers)).json()["data"]
+    assert [row["id"] for row in listed] == [str(ann.workspace_id)]
+    assert (await identity_app.get(other, headers=headers)).status_code == 404
+    assert (await identity_app.delete(other, headers=headers)).status_code == 404
+    assert (
+        await identity_app.post(WORKSPACES, json={"name": "x"}, headers=headers)
+    ).status_code == 403
+
+
+async def test_a_workspace_is_made_once_for_each_idempotency_key(
+    identity_app: httpx.AsyncClient, ann: Somebody
+) -> None:
+    headers = {**ann.headers, "idempotency-key": "k"}
+    answers = [
+        await identity_app.post(WORKSPACES, json={"name": "Two"}, headers=headers)
+        for _ in range(2)
+    ]
+    assert answers[0].json() == answers[1].json()
+    listed = (await identity_app.get(WORKSPACES, headers=ann.headers)).json()
+    assert listed["pagination"]["total"] == 2
