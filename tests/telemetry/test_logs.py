@@ -62,6 +62,8 @@ async def test_lines_of_a_request_carry_its_ids_and_one_line_tells_of_it() -> No
     service = Service({}, access)
     async with service.client() as client:
         answer = await client.get("/api/v1/tasks/abc?token=hidden")
+    assert access is not None
+    access.flush()
     inner, outer = lines(stream)
     trace_id = answer.json()["traceparent"].split("-")[1]
     for line in (inner, outer):

@@ -10,14 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import click
+import asyncpg
 import typer
 
 from roost.db.embedded import EmbeddedError, default_data_dir
 from roost.db.faults import DatabaseError
 from roost.db.target import Target, open_target, prepare
+from roost.environments.secret_box import SecretKeyError
 from roost.errors import ProblemError
+from roost.identity.operator import OperatorError
 from roost.settings import Settings, SettingsError
+from roost.telemetry import TelemetrySettingError
 
 T = TypeVar("T")
 DataDir = Annotated[
@@ -44,28 +47,29 @@ class CommandError(Exception):
 EXPECTED = (
     CommandError,
     SettingsError,
+    TelemetrySettingError,
+    SecretKeyError,
+    OperatorError,
     EmbeddedError,
     DatabaseError,
     ProblemError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
     OSError,
 )
+"""What may go wrong without a mistake of ours: told in a line, never as a traceback."""
 
 
 def report_failures(app: typer.Typer) -> int:
     """Run the command line; failures become one line on standard error."""
     try:
-        return int(app(standalone_mode=False) or 0)
-    except click.exceptions.Exit as stop:
-        return int(stop.exit_code)
-    except click.UsageError as error:
-        error.show()
-        return 2
-    except (click.Abort, KeyboardInterrupt):
-        print("stopped", file=sys.stderr)  # noqa: T201 -- the command line speaks here
-        return 1
+        app()
+    except SystemExit as stop:  # how Typer ends every call, wrong ones with 2
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except EXPECTED as error:
-        print(f"roost: {describe(error)}", file=sys.stderr)  # noqa: T201 -- likewise
+        print(f"roost: {describe(error)}", file=sys.stderr)  # noqa: T201 -- the command line speaks here
         return 1
+    return 0
 
 
 def describe(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from uvicorn.supervisors import Multiprocess
 
 from roost.cli.context import CommandError
 from roost.cli.worker import HANDOVER, Handover
+from roost.web.protocol import Protocol
 
 READY_SECONDS = 60.0
 _BACKLOG = 2048
@@ -90,7 +91,7 @@ def run_server(
         factory=True,
         workers=listen.workers,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         lifespan="on",
         log_config=None,
         access_log=False,

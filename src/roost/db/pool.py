@@ -8,8 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
@@ -17,6 +16,7 @@ import asyncpg
 
 from roost.db.dsn import DatabaseConfig, connection_arguments
 from roost.db.faults import ContentionError, OutcomeUnknownError, UnavailableError
+from roost.db.lanes import Lanes
 from roost.db.statements import Statement
 from roost.db.tenancy import SET_CONTEXT, Context
 
@@ -117,6 +117,28 @@ async def _no_reset(_connection: object) -> None:
     """Leave the connection as it is: nothing in it outlives a transaction."""
 
 
+class Checkout:
+    """A connection, for as long as the `async with` block lasts."""
+
+    __slots__ = ("_connection", "_lanes", "_observer")
+
+    def __init__(self, lanes: Lanes, observer: Observer) -> None:
+        self._lanes = lanes
+        self._observer = observer
+        self._connection: Any = None
+
+    async def __aenter__(self) -> Any:  # noqa: ANN401 -- asyncpg's proxies share no typed base
+        """Take one."""
+        started = time.perf_counter()
+        self._connection = await self._lanes.take(PATIENCE)
+        self._observer.waited(time.perf_counter() - started)
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        """Give it back."""
+        await self._lanes.give(self._connection, well=kind is None)
+
+
 class Database:
     """The way to PostgreSQL: one-statement reads and explicit write transactions."""
 
@@ -124,7 +146,7 @@ class Database:
         self._pool = pool
         self._config = config
         self._observer = observer
-        self._waiting = 0
+        self._lanes = Lanes(config.max_connections, self._acquire, pool.release)
 
     @classmethod
     async def connect(cls, config: DatabaseConfig, observer: Observer | None = None) -> Self:
@@ -145,6 +167,7 @@ class Database:
 
     async def close(self, *, within: float = 5.0) -> None:
         """Close every connection, by force after `within` seconds."""
+        await self._lanes.empty()
         try:
             await asyncio.wait_for(self._pool.close(), within)
         except TimeoutError:
@@ -158,29 +181,19 @@ class Database:
     @property
     def used(self) -> int:
         """Connections at work now."""
-        return self._pool.get_size() - self._pool.get_idle_size()
+        return self._lanes.used
 
     @property
     def waiting(self) -> int:
         """Callers that wait for a connection now."""
-        return self._waiting
+        return self._lanes.waiting
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
+    def connection(self) -> "Checkout":
         """Check a connection out; UnavailableError when none can be had in PATIENCE seconds."""
-        started = time.perf_counter()
-        self._waiting += 1
-        try:
-            connection = await self._acquire(started + PATIENCE)
-        finally:
-            self._waiting -= 1
-        self._observer.waited(time.perf_counter() - started)
-        try:
-            yield connection
-        finally:
-            await self._pool.release(connection)
+        return Checkout(self._lanes, self._observer)
 
     async def _acquire(self, deadline: float) -> Any:  # noqa: ANN401 -- asyncpg's proxy type
+        """Get a connection from the pool, trying again while the database is away."""
         pause = 0.05
         while True:
             remaining = deadline - time.perf_counter()

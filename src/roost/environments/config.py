@@ -41,12 +41,9 @@ def read_config(raw: bytes) -> dict[str, Any]:
         return body.decode(raw, _DECODER)
     except ProblemError as problem:
         named = [
-            FieldError(_within(found.field), found.message, found.code)
-            for found in problem.errors
+            FieldError(_within(found.field), found.message, found.code) for found in problem.errors
         ]
-        raise ProblemError(
-            problem.entry, f"config: {problem.detail}", errors=named
-        ) from problem
+        raise ProblemError(problem.entry, f"config: {problem.detail}", errors=named) from problem
 
 
 def _within(path: str) -> str:

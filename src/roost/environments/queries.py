@@ -115,9 +115,7 @@ READ = compiled("select environments.item", select(*_shown).where(_mine, _one))
 OWNER = compiled("select environments.owner", select(_c.user_id).where(_mine, _one))
 LOCK = compiled(
     "select environments.lock",
-    select(_c.user_id, _c.is_active, _c.version)
-    .where(_mine, _one)
-    .with_for_update(key_share=True),
+    select(_c.user_id, _c.is_active, _c.version).where(_mine, _one).with_for_update(key_share=True),
 )
 CONFIG = compiled("select environments.config", select(_c.config).where(_mine, _one))
 INSERT = compiled(

@@ -32,9 +32,7 @@ DELETE_SECRET = compiled(
     "delete environment_secrets",
     delete(environment_secrets).where(_named).returning(_c.id),
 )
-SECRETS = compiled(
-    "select environment_secrets", select(_c.name, _c.ciphertext).where(_here)
-)
+SECRETS = compiled("select environment_secrets", select(_c.name, _c.ciphertext).where(_here))
 ALL_SECRETS = compiled(
     "select environment_secrets.all",
     select(_c.id, _c.ciphertext).where(_mine).order_by(_c.id).with_for_update(),

@@ -83,6 +83,8 @@ class Telemetry:
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Send what is left, waiting at most `timeout` seconds, and stop. Blocks; run it last."""
+        if self._access is not None:
+            self._access.flush()
         if self._export is not None:
             self._export.shutdown(timeout)
             self._export = None

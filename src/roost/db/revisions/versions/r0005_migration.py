@@ -4,10 +4,21 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from roost.db.revisions.isolation import isolate_by_workspace, journal
+from roost.db.revisions.isolation import isolate_by_workspace, journal, open_to_owner
 
 revision = "0005"
 down_revision = "0004"
+
+# Which migrations a killed server may have left, of every workspace: their names, nothing else.
+_UNFINISHED = """
+create function unfinished_migrations()
+returns table (workspace_id uuid, user_id uuid, id uuid)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select m.workspace_id, m.user_id, m.id from public.migrations m
+    where m.state in ('received', 'applying', 'verifying') order by m.created_at
+$$
+"""
 
 
 def upgrade() -> None:
@@ -19,8 +30,10 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("sub_id", sa.Text(), server_default="", nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("content_type", sa.Text(), server_default="text/plain", nullable=False),
+        sa.Column("encoding", sa.Text(), server_default="text", nullable=False),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -139,9 +152,12 @@ def upgrade() -> None:
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("field", sa.Text(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("byte_offset", sa.BigInteger(), nullable=True),
         sa.Column("warnings", postgresql.JSONB(), server_default="[]", nullable=False),
         sa.Column("conflict", postgresql.JSONB(), nullable=True),
         sa.Column("resolution", sa.Text(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(
             ["workspace_id", "migration_id"],
             ["migrations.workspace_id", "migrations.id"],
@@ -162,9 +178,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("migration_id", sa.Uuid(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("items", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
         sa.Column("stored", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.ForeignKeyConstraint(
             ["workspace_id", "migration_id"],
@@ -173,19 +191,25 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("workspace_id", "id", name="migration_keys_pkey"),
+        sa.UniqueConstraint(
+            "workspace_id",
+            "migration_id",
+            "key",
+            name="migration_keys_workspace_id_migration_id_key_key",
+        ),
     )
-    op.create_index(
-        "migration_keys_workspace_id_migration_id_idx",
-        "migration_keys",
-        ["workspace_id", "migration_id"],
-        unique=False,
-    )
-    for table in ("migrations", "migration_keys", "migration_items"):
+    for table in ("migrations", "migration_keys"):
         isolate_by_workspace(table)
         journal(table)
+    isolate_by_workspace("migration_items")
+    journal("migration_items", exclude=("digest",), large=("conflict",))
     isolate_by_workspace("migration_dumps")
     journal("migration_dumps", exclude=("content",))
     isolate_by_workspace("documents")
     journal("documents", large=("content",))
     isolate_by_workspace("kept_secrets")
     journal("kept_secrets", exclude=("ciphertext",))
+    open_to_owner("migrations")
+    op.execute(_UNFINISHED)
+    op.execute("revoke all on function unfinished_migrations() from public")
+    op.execute("grant execute on function unfinished_migrations() to roost_app")
