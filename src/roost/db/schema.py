@@ -4,7 +4,6 @@ The scripts live in `revisions/`. What a script needs from rooms above (the jour
 is handed in by the caller as `tools`.
 """
 
-import io
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 
 from roost.db.faults import SchemaError
 
 _log = logging.getLogger("roost.db")
-_REVISIONS = Path(__file__).parent / "revisions"
+REVISIONS = Path(__file__).parent / "revisions"
 LOCK = 7_266_837_381
 """The advisory lock's number; any constant that nobody else uses."""
 
@@ -39,35 +34,21 @@ class SchemaState:
         return self.current == self.newest
 
 
-def _config(tools: Mapping[str, object]) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_REVISIONS))
-    config.attributes.update(tools)
-    return config
-
-
-def _scripts(config: Config) -> ScriptDirectory:
-    return ScriptDirectory.from_config(config)
+def known_revisions() -> list[str]:
+    """Give the revisions this code knows, oldest first."""
+    return sorted(path.name[1:5] for path in (REVISIONS / "versions").glob("r[0-9]*_*.py"))
 
 
 async def schema_state(connection: Any) -> SchemaState:  # noqa: ANN401 -- asyncpg's proxies
     """Read which revision the database has."""
-    scripts = _scripts(_config({}))
-    newest = scripts.get_current_head() or ""
+    known = known_revisions()
     table = await connection.fetchval("select to_regclass('public.alembic_version')::text")
     current = (
         await connection.fetchval("select version_num from public.alembic_version")
         if table
         else None
     )
-    return SchemaState(current, newest, current is None or _is_known(scripts, current))
-
-
-def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
-    try:
-        return scripts.get_revision(revision) is not None
-    except CommandError:
-        return False
+    return SchemaState(current, known[-1], current is None or current in known)
 
 
 def require_known(state: SchemaState) -> None:
@@ -97,8 +78,12 @@ async def upgrade(
         await connection.execute(f"select pg_advisory_lock({LOCK})")
         state = await schema_state(connection)
         require_known(state)
-        done = []
-        for revision, sql in _steps(state, tools):
+        done: list[str] = []
+        if state.upgraded:
+            return done
+        from roost.db.rendering import steps  # noqa: PLC0415 -- Alembic takes as long as all else
+
+        for revision, sql in steps(state, tools):
             await _run(connection, revision, sql, lock_timeout, statement_timeout)
             done.append(revision)
         return done
@@ -127,46 +112,3 @@ async def _run(
         )
         raise SchemaError(message) from error
     _log.info("schema revision %s is in place", revision)
-
-
-def _steps(state: SchemaState, tools: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Render each revision that is missing, oldest first, as SQL."""
-    config = _config(tools)
-    scripts = _scripts(config)
-    missing = [
-        script.revision
-        for script in scripts.iterate_revisions(state.newest, state.current or "base")
-        if script.revision != state.current
-    ]
-    missing.reverse()
-    steps = []
-    previous = state.current
-    for revision in missing:
-        steps.append((revision, _render(config, scripts, previous, revision)))
-        previous = revision
-    return steps
-
-
-def _render(config: Config, scripts: ScriptDirectory, previous: str | None, revision: str) -> str:
-    script = io.StringIO()
-
-    def revisions(_current: object, _context: object) -> Any:  # noqa: ANN401 -- Alembic's own
-        return scripts._upgrade_revs(revision, previous or "base")  # noqa: SLF001 -- as its commands do
-
-    with EnvironmentContext(
-        config,
-        scripts,
-        fn=revisions,
-        as_sql=True,
-        starting_rev=previous or "base",
-        destination_rev=revision,
-    ) as environment:
-        environment.configure(
-            dialect_name="postgresql",
-            output_buffer=script,
-            version_table_schema="public",
-            literal_binds=True,
-            dialect_opts={"paramstyle": "named"},
-        )
-        environment.run_migrations()
-    return script.getvalue()
