@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from roost.db.faults import UnavailableError
@@ -29,6 +30,7 @@ class Lanes:
         self._release = release
         self._free: list[Any] = []
         self._held = 0
+        self._closed = False
         self._line: deque[asyncio.Future[Any]] = deque()
 
     @property
@@ -63,14 +65,15 @@ class Lanes:
 
     async def give(self, connection: Any, *, well: bool) -> None:  # noqa: ANN401 -- asyncpg's proxy
         """Take a connection back; `well` says that nothing went wrong while it was out."""
-        if well and not connection.is_closed():
+        if well and not self._closed and not connection.is_closed():
             if not self._next(connection):
                 self._free.append(connection)
             return
         await self._drop(connection)
 
     async def empty(self) -> None:
-        """Give every free connection back."""
+        """Give every free connection back, and from now on every other as it comes."""
+        self._closed = True
         while self._free:
             await self._drop(self._free.pop())
 
@@ -95,10 +98,19 @@ class Lanes:
         self._line.append(waiter)
         try:
             return await asyncio.wait_for(waiter, max(deadline - time.perf_counter(), 0))
-        except TimeoutError as error:
+        except (TimeoutError, asyncio.CancelledError) as error:
+            await self._pass_on(waiter)
+            if isinstance(error, asyncio.CancelledError):
+                raise
             message = f"no connection was free within {patience:g} seconds"
             raise UnavailableError(message) from error
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.result() is not None:
-                await self.give(waiter.result(), well=True)
-            raise
+
+    async def _pass_on(self, waiter: asyncio.Future[Any]) -> None:
+        """Leave the line; what was handed to this place in the meantime is the next one's."""
+        if not waiter.done() or waiter.cancelled():
+            with suppress(ValueError):
+                self._line.remove(waiter)
+        elif waiter.result() is None:
+            self._next(None)
+        else:
+            await self.give(waiter.result(), well=True)

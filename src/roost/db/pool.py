@@ -17,6 +17,7 @@ import asyncpg
 from roost.db.dsn import DatabaseConfig, connection_arguments
 from roost.db.faults import ContentionError, OutcomeUnknownError, UnavailableError
 from roost.db.lanes import Lanes
+from roost.db.pgbouncer import PooledConnection
 from roost.db.statements import Statement
 from roost.db.tenancy import SET_CONTEXT, Context
 
@@ -35,8 +36,10 @@ LOST = (
 """Errors that say the connection is gone or could not be made."""
 RETRIED = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 TRIES = 4
-PATIENCE = 10.0
-"""Seconds a request waits for a connection before it is told that the database is away."""
+UNCONFIRMED = (
+    "the connection was lost while the commit was under way: the change was made, or not. Look, or "
+    "send it again with the same Idempotency-Key"
+)
 
 
 class Observer(Protocol):
@@ -120,18 +123,21 @@ async def _no_reset(_connection: object) -> None:
 class Checkout:
     """A connection, for as long as the `async with` block lasts."""
 
-    __slots__ = ("_connection", "_lanes", "_observer")
+    __slots__ = ("_config", "_connection", "_lanes", "_observer")
 
-    def __init__(self, lanes: Lanes, observer: Observer) -> None:
+    def __init__(self, lanes: Lanes, observer: Observer, config: DatabaseConfig) -> None:
         self._lanes = lanes
         self._observer = observer
+        self._config = config
         self._connection: Any = None
 
     async def __aenter__(self) -> Any:  # noqa: ANN401 -- asyncpg's proxies share no typed base
         """Take one."""
         started = time.perf_counter()
-        self._connection = await self._lanes.take(PATIENCE)
+        self._connection = await self._lanes.take(self._config.patience)
         self._observer.waited(time.perf_counter() - started)
+        if self._config.pgbouncer:
+            return PooledConnection(self._connection)
         return self._connection
 
     async def __aexit__(self, kind: type[BaseException] | None, *_error: object) -> None:
@@ -160,7 +166,7 @@ class Database:
                 reset=_no_reset,
                 **arguments,
             )
-        except LOST as error:
+        except (*LOST, asyncpg.PostgresError) as error:
             message = f"the database cannot be reached: {error}"
             raise UnavailableError(message) from error
         return cls(pool, config, observer or Silent())
@@ -189,8 +195,11 @@ class Database:
         return self._lanes.waiting
 
     def connection(self) -> "Checkout":
-        """Check a connection out; UnavailableError when none can be had in PATIENCE seconds."""
-        return Checkout(self._lanes, self._observer)
+        """Check a connection out; UnavailableError when none can be had in good time.
+
+        How long that is says `patience` of the configuration.
+        """
+        return Checkout(self._lanes, self._observer, self._config)
 
     async def _acquire(self, deadline: float) -> Any:  # noqa: ANN401 -- asyncpg's proxy type
         """Get a connection from the pool, trying again while the database is away."""
@@ -200,12 +209,15 @@ class Database:
             try:
                 return await self._pool.acquire(timeout=max(remaining, 0.001))
             except TimeoutError as error:
-                message = f"no connection was free within {PATIENCE:g} seconds"
+                message = f"no connection could be had within {self._config.patience:g} seconds"
                 raise UnavailableError(message) from error
             except LOST as error:
                 if time.perf_counter() + pause > deadline:
                     message = f"the database cannot be reached: {error}"
                     raise UnavailableError(message) from error
+            except asyncpg.PostgresError as error:  # a password changed, a database dropped
+                message = f"the database refuses connections: {error}"
+                raise UnavailableError(message) from error
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter
             pause = min(pause * 2, 1.0)
 
@@ -215,26 +227,48 @@ class Database:
         """Run a tenant read in one round trip; repeated once if its connection was lost."""
         values.update(context.values())
         for last in (False, True):
+            try:
+                async with self.connection() as connection:
+                    return await _fetch(connection, self._observer, statement, values)
+            except TimeoutError:  # an OSError, but the connection is well
+                raise
+            except LOST as error:
+                if last:
+                    message = f"the connection was lost: {error}"
+                    raise UnavailableError(message) from error
+        raise AssertionError
+
+    async def change(
+        self, statement: Statement, context: Context, **values: object
+    ) -> asyncpg.Record | None:
+        """Run a change of one statement, which is a transaction by itself, in one round trip.
+
+        OutcomeUnknownError when the connection was lost on the way.
+        """
+        values.update(context.values())
+        for attempt in range(1, TRIES + 1):
             async with self.connection() as connection:
                 try:
-                    if self._config.pgbouncer:
-                        # Without server-side prepared statements, parse and execute are two
-                        # messages, which only a transaction keeps on one server.
-                        async with connection.transaction():
-                            return await _fetch(connection, self._observer, statement, values)
                     return await _fetch(connection, self._observer, statement, values)
+                except RETRIED as error:
+                    if attempt == TRIES:
+                        message = "other transactions kept getting in the way"
+                        raise ContentionError(message) from error
+                except TimeoutError:  # an OSError, but the connection is well
+                    raise
                 except LOST as error:
-                    if last:
-                        message = f"the connection was lost: {error}"
-                        raise UnavailableError(message) from error
+                    raise OutcomeUnknownError(UNCONFIRMED) from error
+            await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 -- jitter
         raise AssertionError
 
     async def write(self, context: Context, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction that carries the context, and commit.
 
-        `work` runs again, from its start, after a serialization failure or deadlock, so it may
-        touch nothing but the transaction. OutcomeUnknownError when the commit was not confirmed.
+        `work` runs again, from its start, after a serialization failure or deadlock, and once when
+        the connection was lost before the commit, so it may touch nothing but the transaction.
+        OutcomeUnknownError when the commit was not confirmed.
         """
+        lost = False
         for attempt in range(1, TRIES + 1):
             try:
                 return await self._once(context, work)
@@ -242,9 +276,13 @@ class Database:
                 if attempt == TRIES:
                     message = "other transactions kept getting in the way"
                     raise ContentionError(message) from error
+            except TimeoutError:  # an OSError, but the connection is well
+                raise
             except LOST as error:
-                message = f"the connection was lost: {error}"
-                raise UnavailableError(message) from error
+                if lost:
+                    message = f"the connection was lost: {error}"
+                    raise UnavailableError(message) from error
+                lost = True
             await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 -- jitter
         raise AssertionError
 
@@ -270,8 +308,7 @@ class Database:
             await block.commit()
         except LOST as caught:
             error = caught
-            message = "the connection was lost while the commit was under way"
-            raise OutcomeUnknownError(message) from caught
+            raise OutcomeUnknownError(UNCONFIRMED) from caught
         except BaseException as caught:
             error = caught
             raise

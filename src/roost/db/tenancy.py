@@ -148,6 +148,22 @@ def tenant_read(
     return statement
 
 
+def change_cte() -> CTE:
+    """Make the CTE of a change in one statement: the tenant, and who does it why.
+
+    The rows that are written must come from a join with it, by `TENANT_ID`, so that it runs first.
+    """
+    columns = [
+        _set(WORKSPACE, _bound("workspace_id")).label("workspace_id"),
+        _set(USER, _bound("user_id")).label("user_id"),
+        _set(ACTOR, _bound("user_id")).label("actor_id"),
+        _set(CAUSE, _bound("cause")).label("cause"),
+    ]
+    return select(*columns).cte("tenant").prefix_with("MATERIALIZED")
+
+
+TRANSACTION_ID: ColumnElement[str] = cast(func.pg_current_xact_id(), Text)
+"""The id of the transaction around, in decimal."""
 SET_CONTEXT = compiled(
     "select context",
     select(
@@ -156,7 +172,7 @@ SET_CONTEXT = compiled(
         _set(ACTOR, _bound("user_id")),
         _set(CREDENTIAL, _bound("credential")),
         _set(CAUSE, _bound("cause")),
-        cast(func.pg_current_xact_id(), Text).label("xid"),
+        TRANSACTION_ID.label("xid"),
     ),
 )
 """Sets a transaction's whole context and gives its id; runs first in every write."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSON, TSQUERY
@@ -24,7 +25,7 @@ from sqlalchemy.dialects.postgresql import JSON, TSQUERY
 from roost.db.jsontext import Finished, array_text, object_text
 from roost.db.keyset import Key, Ordering, after, page
 from roost.db.statements import Statement, compiled
-from roost.db.tenancy import TENANT_ID, tenant_read
+from roost.db.tenancy import TENANT_ID, TRANSACTION_ID, change_cte, tenant_read
 from roost.tasks.filters import CONDITIONS, ORDERINGS, conditions, likeness
 from roost.tasks.tables import tasks
 from roost.web.paging import COUNT_CAP, SortKey
@@ -138,24 +139,27 @@ LOCK = compiled(
 DELETE = compiled("delete tasks", delete(tasks).where(_mine, _one()).returning(_c.id))
 
 
-def _insert() -> Statement:
-    """Make tasks out of a JSON array of rows, in its order."""
+def _insert(*, alone: bool) -> Statement:
+    """Make tasks out of a JSON array of rows, in its order; `alone` brings its own context."""
     rows = func.json_to_recordset(bindparam("rows", type_=JSON))
     source = rows.table_valued(
         *(column(name, _c[name].type) for name in WRITTEN), name="new"
     ).render_derived(with_types=True)
-    workspace = bindparam("workspace", type_=Uuid)
+    new = [source.c[name] for name in WRITTEN]
+    if alone:
+        rows_of = select(TENANT_ID, *new).select_from(change_cte().join(source, true()))
+    else:
+        rows_of = select(bindparam("workspace", type_=Uuid), *new)
     statement = (
         insert(tasks)
-        .from_select(
-            ["workspace_id", *WRITTEN], select(workspace, *(source.c[name] for name in WRITTEN))
-        )
-        .returning(_c.id, _c.version, task_json(_c).label("body"))
+        .from_select(["workspace_id", *WRITTEN], rows_of)
+        .returning(_c.id, _c.version, task_json(_c).label("body"), TRANSACTION_ID.label("xid"))
     )
     return compiled("insert tasks", statement)
 
 
-INSERT = _insert()
+INSERT = _insert(alone=False)
+INSERT_ALONE = _insert(alone=True)
 
 
 @cache

@@ -10,7 +10,8 @@ from asyncpg import ForeignKeyViolationError
 from uuid_utils.compat import uuid7
 
 from roost import errors
-from roost.db.pool import Transaction
+from roost.db.pool import Database, Transaction
+from roost.db.tenancy import Context
 from roost.errors import FieldError, ProblemError
 from roost.tasks import queries
 from roost.tasks.model import PullRequest, TaskCreate, TaskPatch, require_transition
@@ -51,6 +52,19 @@ async def insert_tasks(
     except ForeignKeyViolationError as error:
         raise _no_such_reference(error) from error
     return [Written(row["id"], row["version"], row["body"]) for row in found]
+
+
+async def insert_task_alone(
+    database: Database, context: Context, row: dict[str, Any]
+) -> tuple[Written, str]:
+    """Insert one row in a transaction of its own, in one round trip; gives its id as well."""
+    text = _encode([row]).decode()
+    try:
+        found = await database.change(queries.INSERT_ALONE, context, rows=text)
+    except ForeignKeyViolationError as error:
+        raise _no_such_reference(error) from error
+    assert found is not None  # noqa: S101 -- an insert gives its row
+    return Written(found["id"], found["version"], found["body"]), found["xid"]
 
 
 async def update_task(
