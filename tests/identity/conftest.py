@@ -12,11 +12,12 @@ import pytest
 
 from roost.db.dsn import DatabaseConfig
 from roost.db.pool import Database
+from roost.db.roles import OWNER_ROLE
 from roost.identity import operator
 from roost.identity.authenticator import DatabaseAuthenticator
 from roost.identity.routes import IdentityRoutes
 from tests.support.app import served
-from tests.support.schema import make_schema, pool_config
+from tests.support.schema import as_role, pool_config
 
 DEADLINE = 10.0
 
@@ -87,11 +88,10 @@ class World:
 
 
 @pytest.fixture
-async def world(scratch_database: str) -> AsyncIterator[World]:
+async def world(fresh_roost_database: str) -> AsyncIterator[World]:
     """A database with the schema and nobody in it."""
-    owner_url = await make_schema(scratch_database)
-    owner = await asyncpg.connect(owner_url)
-    config = pool_config(scratch_database)
+    owner = await asyncpg.connect(as_role(fresh_roost_database, OWNER_ROLE))
+    config = pool_config(fresh_roost_database)
     database = await Database.connect(config)
     try:
         yield World(owner, config, database)

@@ -134,7 +134,9 @@ async def test_a_smaller_role_is_heard(
     before = await authenticator.authenticate(member.token, None, None)
     assert before is not None
     assert before.is_admin
-    await world.owner.execute("update memberships set role = 'viewer' where user_id = $1", member.id)
+    await world.owner.execute(
+        "update memberships set role = 'viewer' where user_id = $1", member.id
+    )
 
     async def smaller() -> bool:
         now = await authenticator.authenticate(member.token, None, None)
@@ -225,7 +227,7 @@ async def test_a_session_left_alone_or_too_old_ends(
 ) -> None:
     for change in ("last_seen_at = now() - interval '8 days'", "expires_at = now()"):
         cookie = await world.log_in(identity_app, ann)
-        await world.owner.execute(f"update sessions set {change}")  # noqa: S608 -- a constant
+        await world.owner.execute(f"update sessions set {change}")
         authenticator.cache.forget()
         assert await authenticator.authenticate(None, cookie, None) is None
 

@@ -73,9 +73,7 @@ async def test_looking_ahead_uses_no_link_up(
     headers: dict[str, str],
 ) -> None:
     secret = await operator.create_login_link(world.owner, ann.id)
-    ahead = await identity_app.request(
-        method, LINK_PATH, params={"token": secret}, headers=headers
-    )
+    ahead = await identity_app.request(method, LINK_PATH, params={"token": secret}, headers=headers)
     assert ahead.status_code == 425
     assert "set-cookie" not in ahead.headers
     assert (await _follow(identity_app, secret)).status_code == 303
@@ -174,7 +172,7 @@ async def test_production_makes_the_cookie_secure_and_refuses_plain_http(
         lambda kit: IdentityRoutes(kit, authenticator, production=True).endpoints(),
     ) as client:
         secret = await operator.create_login_link(world.owner, ann.id)
-        app = client._transport.app  # type: ignore[attr-defined]  # noqa: SLF001
+        app = client._transport.app  # type: ignore[attr-defined]
         remote = httpx.ASGITransport(app=app, client=("203.0.113.9", 4000))
         async with httpx.AsyncClient(transport=remote, base_url=BASE) as outside:
             assert (await _follow(outside, secret)).status_code == 403

@@ -11,8 +11,9 @@ from roost.web.merge import merge_patch
 _scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
 _json = st.recursive(
     _scalars,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 _objects = st.dictionaries(st.sampled_from("abc"), _json, max_size=3)
@@ -31,7 +32,7 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> _Leaves:
 
 def _reference(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     """Apply the patch leaf by leaf, which is how a person would read it aloud."""
-    result = _copy(target)
+    result: dict[str, Any] = _copy(target)
     for path, value in _leaves(patch).items():
         if not path:
             continue

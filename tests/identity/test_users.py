@@ -115,6 +115,27 @@ async def test_the_same_user_added_twice_at_once_is_one_user(
     assert len({answer.json()["data"]["id"] for answer in answers}) == 1
 
 
+async def test_a_bad_identity_names_its_field(
+    identity_app: httpx.AsyncClient, ann: Somebody
+) -> None:
+    for name, value in (
+        ("email", "nobody"),
+        ("email", "a@b\n"),
+        ("email", "a b@c"),
+        ("provider", "git hub"),
+        ("provider", "github\n"),
+        ("providerId", ""),
+        ("providerId", "\x00"),
+        ("avatarUrl", "x" * 2001),
+        ("role", "owner"),
+    ):
+        answer = await identity_app.post(USERS, json=_body(1, **{name: value}), headers=ann.headers)
+        assert answer.status_code == 400, (name, value)
+        assert answer.json()["errors"][0]["field"] == name
+    listed = (await identity_app.get(USERS, headers=ann.headers)).json()
+    assert listed["pagination"]["total"] == 1
+
+
 async def test_only_an_admin_adds_users(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody
 ) -> None:
@@ -131,7 +152,10 @@ async def test_a_merge_patch_reaches_into_the_objects(
     first = {"preferences": {"theme": "dark", "editor": {"tab": 2, "big": big}}, "name": "Ann"}
     answer = await identity_app.patch(path, json=first, headers=ann.headers)
     assert answer.status_code == 200, answer.text
-    second = {"preferences": {"editor": {"tab": None, "wrap": True}}, "avatarUrl": "https://x.test/a"}
+    second = {
+        "preferences": {"editor": {"tab": None, "wrap": True}},
+        "avatarUrl": "https://x.test/a",
+    }
     answer = await identity_app.patch(path, json=second, headers=ann.headers)
     user = answer.json()["data"]
     assert user["preferences"] == {"theme": "dark", "editor": {"big": big, "wrap": True}}

@@ -180,8 +180,7 @@ async def test_a_workspace_is_made_once_for_each_idempotency_key(
 ) -> None:
     headers = {**ann.headers, "idempotency-key": "k"}
     answers = [
-        await identity_app.post(WORKSPACES, json={"name": "Two"}, headers=headers)
-        for _ in range(2)
+        await identity_app.post(WORKSPACES, json={"name": "Two"}, headers=headers) for _ in range(2)
     ]
     assert answers[0].json() == answers[1].json()
     listed = (await identity_app.get(WORKSPACES, headers=ann.headers)).json()

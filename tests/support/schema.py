@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -24,11 +25,12 @@ def as_role(superuser_url: str, role: str) -> str:
     return superuser_url.replace("//postgres@", f"//{role}@", 1)
 
 
-async def make_schema(superuser_url: str) -> str:
-    """Make roles and tables in an empty database; gives the owner's URL."""
-    connection = await asyncpg.connect(superuser_url)
+async def make_roles(superuser_url: str) -> None:
+    """Make the two roles, which belong to the server that all tests share."""
+    # Locks belong to a database: every caller takes this one in the same.
+    parts = urlsplit(superuser_url)._replace(path="/postgres")
+    connection = await asyncpg.connect(urlunsplit(parts))
     try:
-        # Roles belong to the server, which other tests share.
         async with connection.transaction():
             await connection.execute("select pg_advisory_xact_lock(871)")
             if not await connection.fetchval(
@@ -38,6 +40,15 @@ async def make_schema(superuser_url: str) -> str:
             await ensure_app_role(connection)
             await connection.execute(f"alter role {APP_ROLE} login")
             await connection.execute(f"grant {APP_ROLE} to {OWNER_ROLE} with admin option")
+    finally:
+        await connection.close()
+
+
+async def make_schema(superuser_url: str) -> str:
+    """Make roles and tables in an empty database; gives the owner's URL."""
+    await make_roles(superuser_url)
+    connection = await asyncpg.connect(superuser_url)
+    try:
         name = await connection.fetchval("select quote_ident(current_database())")
         await connection.execute(f"alter database {name} owner to {OWNER_ROLE}")
         await connection.execute(f"alter schema public owner to {OWNER_ROLE}")

@@ -16,13 +16,15 @@ Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with a time zo
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 PersonName = Annotated[str, Meta(max_length=255)]
 AvatarUrl = Annotated[str, Meta(max_length=2000)]
+# Python lets a newline follow what `$` matches; JSON Schema does not.
+_END = r"$(?!\n)"
 _PART = "[!-?A-~\u00a1-\ud7ff]+"
-Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=f"^{_PART}@{_PART}$")]
+Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=f"^{_PART}@{_PART}{_END}")]
 Slug = Annotated[
     str,
     Meta(
         max_length=63,
-        pattern="^[a-z0-9]+(-[a-z0-9]+)*$",
+        pattern=f"^[a-z0-9]+(-[a-z0-9]+)*{_END}",
         description="Lower-case letters, digits and single hyphens; unique; not a UUID.",
     ),
 ]
@@ -61,7 +63,7 @@ class UserQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
 class UserUpsert(_Input):
     """The body of `POST /users`: a user as a log-in provider knows them."""
 
-    provider: Annotated[str, Meta(min_length=1, max_length=50, pattern="^[a-z0-9_.-]+$")]
+    provider: Annotated[str, Meta(min_length=1, max_length=50, pattern=f"^[a-z0-9_.-]+{_END}")]
     provider_id: Annotated[str, Meta(min_length=1, max_length=255)]
     email: Email
     name: PersonName | UnsetType = UNSET

@@ -74,9 +74,7 @@ USERS = Listing(
 _body = object_text(_FIELDS).label("body")
 USER_ITEM = tenant_read(
     "select users.item",
-    _members.add_columns(_body, _u.version).where(
-        _m.workspace_id == TENANT_ID, _m.user_id == USER
-    ),
+    _members.add_columns(_body, _u.version).where(_m.workspace_id == TENANT_ID, _m.user_id == USER),
 )
 _here = _members.where(_m.workspace_id == WORKSPACE, _m.user_id == USER)
 READ_USER = compiled("select users.item", _here.add_columns(_body, _u.version))

@@ -61,9 +61,7 @@ class IdentityColumns(TypedColumns):
     created_at = made_at()
 
 
-identities = Table(
-    "identities", metadata, IdentityColumns, UniqueConstraint("provider", "subject")
-)
+identities = Table("identities", metadata, IdentityColumns, UniqueConstraint("provider", "subject"))
 Index(None, identities.c.user_id)
 
 
@@ -121,9 +119,7 @@ class AccessTokenColumns(TypedColumns):
     created_at = made_at()
 
 
-access_tokens = Table(
-    "access_tokens", metadata, AccessTokenColumns, UniqueConstraint("token_hash")
-)
+access_tokens = Table("access_tokens", metadata, AccessTokenColumns, UniqueConstraint("token_hash"))
 Index(None, access_tokens.c.user_id)
 
 

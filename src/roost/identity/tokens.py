@@ -20,9 +20,7 @@ def require_scopes(principal: Principal, scopes: list[str]) -> None:
     """Raise FORBIDDEN when the caller would give a token more than they have."""
     for scope in scopes:
         if not _has(principal, scope):
-            raise ProblemError(
-                errors.FORBIDDEN, f"a token of yours can't have the scope {scope!r}"
-            )
+            raise ProblemError(errors.FORBIDDEN, f"a token of yours can't have the scope {scope!r}")
 
 
 def _has(principal: Principal, scope: str) -> bool:

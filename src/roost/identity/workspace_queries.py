@@ -86,9 +86,7 @@ MEMBERS = Listing(
     "memberships.page",
     select()
     .select_from(
-        memberships.join(users, _u.id == _m.user_id).join(
-            workspaces, _w.id == _m.workspace_id
-        )
+        memberships.join(users, _u.id == _m.user_id).join(workspaces, _w.id == _m.workspace_id)
     )
     .where(
         _m.workspace_id == TENANT_ID,
