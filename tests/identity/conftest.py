@@ -13,7 +13,7 @@ import pytest
 from roost.db.dsn import DatabaseConfig
 from roost.db.pool import Database
 from roost.db.roles import OWNER_ROLE
-from roost.identity import operator
+from roost.identity import administration
 from roost.identity.authenticator import DatabaseAuthenticator
 from roost.identity.routes import IdentityRoutes
 from tests.support.app import served
@@ -59,14 +59,14 @@ class World:
 
     async def somebody(self, email: str) -> Somebody:
         """Make a user with a workspace and a token."""
-        user_id, workspace_id = await operator.create_user(self.owner, email, email[:3])
-        token, token_id, _ = await operator.create_token(self.owner, "test", email, ["*"])
+        user_id, workspace_id = await administration.create_user(self.owner, email, email[:3])
+        token, token_id, _ = await administration.create_token(self.owner, "test", email, ["*"])
         return Somebody(email, user_id, workspace_id, token, token_id)
 
     async def log_in(self, client: httpx.AsyncClient, user: Somebody) -> str:
         """Log in by a fresh link; gives the session cookie."""
-        secret = await operator.create_login_link(self.owner, user.id)
-        answer = await client.get(operator.LINK_PATH, params={"token": secret})
+        secret = await administration.create_login_link(self.owner, user.id)
+        answer = await client.get(administration.LINK_PATH, params={"token": secret})
         assert answer.status_code == 303, answer.text
         cookie = answer.cookies["roost_session"]
         client.cookies.clear()
@@ -82,7 +82,9 @@ class World:
             user_id,
             role,
         )
-        token, token_id, workspace = await operator.create_token(self.owner, "t", email, scopes)
+        token, token_id, workspace = await administration.create_token(
+            self.owner, "t", email, scopes
+        )
         assert workspace == of.workspace_id
         return Somebody(email, user_id, workspace, token, token_id)
 

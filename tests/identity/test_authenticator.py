@@ -10,7 +10,7 @@ import pytest
 
 from roost.db.dsn import DatabaseConfig
 from roost.errors import ProblemError
-from roost.identity import credentials, operator
+from roost.identity import administration, credentials
 from roost.identity.authenticator import DatabaseAuthenticator
 from tests.identity.conftest import Somebody, World, until
 
@@ -89,7 +89,9 @@ async def test_a_revoked_token_is_refused_at_once_here_and_soon_by_other_workers
     async with DatabaseAuthenticator(world.database, world.config) as second_worker:
         await until(lambda: second_worker.cache.enabled)
         assert await second_worker.authenticate(ann.token, None, None) is not None
-        other, other_id, _ = await operator.create_token(world.owner, "other", ann.email, ["*"])
+        other, other_id, _ = await administration.create_token(
+            world.owner, "other", ann.email, ["*"]
+        )
         by_other = {"authorization": f"Bearer {other}"}
         assert (await identity_app.get(ME, headers=by_other)).status_code == 200
         assert await second_worker.authenticate(other, None, None) is not None

@@ -9,7 +9,7 @@ import pytest
 from roost.db.pool import Transaction
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
-from roost.identity import credentials, operator
+from roost.identity import administration, credentials
 from tests.identity.conftest import Somebody, World
 
 TABLES = (
@@ -35,7 +35,7 @@ async def _rows(world: World, context: Context, sql: str, *values: Any) -> list[
 
 
 async def _populate(world: World, someone: Somebody) -> None:
-    await operator.create_login_link(world.owner, someone.id)
+    await administration.create_login_link(world.owner, someone.id)
     await world.owner.execute(
         "insert into sessions (id, user_id, token_hash, expires_at) "
         "values ($1, $2, $3, now() + interval '1 day')",

@@ -6,9 +6,9 @@ from http.cookies import SimpleCookie
 import httpx
 import pytest
 
-from roost.identity import credentials, operator
+from roost.identity import administration, credentials
+from roost.identity.administration import LINK_PATH
 from roost.identity.authenticator import DatabaseAuthenticator
-from roost.identity.operator import LINK_PATH
 from roost.identity.routes import IdentityRoutes
 from tests.identity.conftest import Somebody, World
 from tests.support.app import BASE, served
@@ -30,7 +30,7 @@ async def _follow(client: httpx.AsyncClient, secret: str, **headers: str) -> htt
 async def test_a_link_logs_in_once(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody
 ) -> None:
-    secret = await operator.create_login_link(world.owner, ann.id)
+    secret = await administration.create_login_link(world.owner, ann.id)
     answer = await _follow(identity_app, secret, **{"user-agent": "test/1"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/docs")
     assert answer.headers["cache-control"] == "no-store"
@@ -50,7 +50,7 @@ async def test_a_link_logs_in_once(
 async def test_of_many_uses_at_once_one_wins(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody
 ) -> None:
-    secret = await operator.create_login_link(world.owner, ann.id)
+    secret = await administration.create_login_link(world.owner, ann.id)
     answers = await asyncio.gather(*(_follow(identity_app, secret) for _ in range(6)))
     assert sorted(answer.status_code for answer in answers) == [303, *[401] * 5]
     assert await world.owner.fetchval("select count(*) from sessions") == 1
@@ -72,7 +72,7 @@ async def test_looking_ahead_uses_no_link_up(
     method: str,
     headers: dict[str, str],
 ) -> None:
-    secret = await operator.create_login_link(world.owner, ann.id)
+    secret = await administration.create_login_link(world.owner, ann.id)
     ahead = await identity_app.request(method, LINK_PATH, params={"token": secret}, headers=headers)
     assert ahead.status_code == 425
     assert "set-cookie" not in ahead.headers
@@ -82,7 +82,7 @@ async def test_looking_ahead_uses_no_link_up(
 async def test_an_expired_or_unknown_link_or_one_of_a_deactivated_user_is_refused(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody
 ) -> None:
-    secret = await operator.create_login_link(world.owner, ann.id)
+    secret = await administration.create_login_link(world.owner, ann.id)
     await world.owner.execute("update users set is_active = false")
     assert (await _follow(identity_app, secret)).status_code == 401
     await world.owner.execute("update users set is_active = true")
@@ -105,7 +105,7 @@ async def test_logging_in_ends_the_session_that_was_there(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
 ) -> None:
     earlier = await world.log_in(identity_app, bob)
-    secret = await operator.create_login_link(world.owner, ann.id)
+    secret = await administration.create_login_link(world.owner, ann.id)
     answer = await _follow(identity_app, secret, **_cookie(earlier))
     later = SimpleCookie(answer.headers["set-cookie"])["roost_session"].value
     assert later != earlier
@@ -171,7 +171,7 @@ async def test_production_makes_the_cookie_secure_and_refuses_plain_http(
         authenticator,
         lambda kit: IdentityRoutes(kit, authenticator, production=True).endpoints(),
     ) as client:
-        secret = await operator.create_login_link(world.owner, ann.id)
+        secret = await administration.create_login_link(world.owner, ann.id)
         app = client._transport.app  # type: ignore[attr-defined]
         remote = httpx.ASGITransport(app=app, client=("203.0.113.9", 4000))
         async with httpx.AsyncClient(transport=remote, base_url=BASE) as outside:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from roost.identity import credentials, operator
+from roost.identity import administration, credentials
 from tests.identity.conftest import Somebody, World
 
 TOKENS = "/api/v1/tokens"
@@ -76,7 +76,7 @@ async def test_a_token_gives_no_more_than_it_has(  # noqa: PLR0913, PLR0917 -- c
     wanted: list[str],
     allowed: bool,  # noqa: FBT001 -- a case
 ) -> None:
-    secret, _, _ = await operator.create_token(world.owner, "narrow", ann.email, own)
+    secret, _, _ = await administration.create_token(world.owner, "narrow", ann.email, own)
     answer = await identity_app.post(
         TOKENS, json={"name": "child", "scopes": wanted}, headers=_by(secret)
     )
@@ -86,7 +86,7 @@ async def test_a_token_gives_no_more_than_it_has(  # noqa: PLR0913, PLR0917 -- c
 async def test_without_scopes_the_child_has_its_parents(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody
 ) -> None:
-    secret, _, _ = await operator.create_token(world.owner, "n", ann.email, ["tokens:*"])
+    secret, _, _ = await administration.create_token(world.owner, "n", ann.email, ["tokens:*"])
     answer = await identity_app.post(TOKENS, json={"name": "child"}, headers=_by(secret))
     assert answer.json()["data"]["scopes"] == ["tokens:*"]
     child = answer.json()["data"]["token"]
@@ -168,7 +168,7 @@ async def test_members_see_and_revoke_their_own_tokens_and_admins_all(
 async def test_many_revocations_at_once_happen_once(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody
 ) -> None:
-    _, token_id, _ = await operator.create_token(world.owner, "x", ann.email, ["*"])
+    _, token_id, _ = await administration.create_token(world.owner, "x", ann.email, ["*"])
     answers = await asyncio.gather(
         *(identity_app.delete(f"{TOKENS}/{token_id}", headers=ann.headers) for _ in range(4))
     )

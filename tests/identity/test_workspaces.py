@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from roost.identity import operator
+from roost.identity import administration
 from roost.identity.workspaces import slug_of
 from tests.identity.conftest import Somebody, World
 
@@ -121,7 +121,7 @@ async def test_a_deleted_workspace_is_gone_for_everybody_but_stays_in_the_databa
     assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
     for someone in (ann, member):
         assert (await identity_app.get(ME, headers=someone.headers)).status_code == 401
-    token, _, workspace = await operator.create_token(world.owner, "t", ann.email, ["*"])
+    token, _, workspace = await administration.create_token(world.owner, "t", ann.email, ["*"])
     assert str(workspace) == home
     by_token = {"authorization": f"Bearer {token}"}
     assert (await identity_app.get(path, headers=by_token)).status_code == 404
@@ -162,7 +162,7 @@ async def test_a_narrow_token_stays_in_its_workspace(
 ) -> None:
     made = await identity_app.post(WORKSPACES, json={"name": "Two"}, headers=ann.headers)
     other = made.headers["location"]
-    secret, _, _ = await operator.create_token(
+    secret, _, _ = await administration.create_token(
         world.owner, "narrow", ann.email, ["workspaces:*"], ann.workspace_id
     )
     headers = {"authorization": f"Bearer {secret}"}

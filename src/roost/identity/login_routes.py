@@ -6,10 +6,10 @@ from typing import Any
 from roost import errors
 from roost.db.pool import Transaction
 from roost.errors import ProblemError
+from roost.identity.administration import LINK_PATH
 from roost.identity.authenticator import DatabaseAuthenticator
 from roost.identity.login import Client, end_session, log_in
 from roost.identity.model import LinkQuery, Provider
-from roost.identity.operator import LINK_PATH
 from roost.web.endpoint import API, COOKIE, Call, Contract, Endpoint, session_cookie
 from roost.web.kit import Kit
 from roost.web.rate import RateLimit

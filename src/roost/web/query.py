@@ -9,6 +9,7 @@ from roost import errors
 from roost.errors import FieldError, ProblemError
 from roost.web.body import field_error
 
+_REMEMBERED, _LONG = 1000, 500
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -31,7 +32,8 @@ class QueryReader:
         found = self._known.get(raw)
         if found is None:
             found = self._read(raw)
-            if len(self._known) < 1000 and len(raw) < 500:  # noqa: PLR2004 -- a bound on memory
+            # Bounded, and without secrets.
+            if len(self._known) < _REMEMBERED and len(raw) < _LONG and b"token" not in raw:
                 self._known[raw] = found
         return found
 

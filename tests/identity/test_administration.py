@@ -6,25 +6,25 @@ import asyncpg
 import httpx
 import pytest
 
-from roost.identity import operator
-from roost.identity.operator import OperatorError
+from roost.identity import administration
+from roost.identity.administration import OperatorError
 from tests.identity.conftest import Somebody, World
 
 
 async def test_the_first_run_happens_once(world: World, identity_app: httpx.AsyncClient) -> None:
-    assert await operator.is_first_run(world.owner)
+    assert await administration.is_first_run(world.owner)
     connections = [
         await asyncpg.connect(world.config.url.replace("roost_app", "roost_owner"))
         for _ in range(3)
     ]
     try:
-        secrets = await asyncio.gather(*(operator.first_run(one) for one in connections))
+        secrets = await asyncio.gather(*(administration.first_run(one) for one in connections))
     finally:
         for connection in connections:
             await connection.close()
     [secret] = [found for found in secrets if found is not None]
-    assert not await operator.is_first_run(world.owner)
-    answer = await identity_app.get(operator.LINK_PATH, params={"token": secret})
+    assert not await administration.is_first_run(world.owner)
+    answer = await identity_app.get(administration.LINK_PATH, params={"token": secret})
     assert answer.status_code == 303
     roles = await world.owner.fetch("select role from memberships")
     assert [row["role"] for row in roles] == ["owner"]
@@ -34,36 +34,36 @@ async def test_an_email_address_is_taken_once_whatever_its_case(
     world: World, ann: Somebody
 ) -> None:
     with pytest.raises(OperatorError, match="already"):
-        await operator.create_user(world.owner, ann.email.upper())
+        await administration.create_user(world.owner, ann.email.upper())
     assert await world.owner.fetchval("select count(*) from workspaces") == 1
-    assert await operator.find_user(world.owner, ann.email.upper()) == ann.id
+    assert await administration.find_user(world.owner, ann.email.upper()) == ann.id
 
 
 @pytest.mark.parametrize("email", ["", "x", "a b@c", "@", "a@\x00", "a" * 320 + "@b"])
 async def test_what_is_no_email_address_is_refused(world: World, email: str) -> None:
     with pytest.raises(OperatorError, match="not an e-mail address"):
-        await operator.create_user(world.owner, email)
+        await administration.create_user(world.owner, email)
 
 
 async def test_a_token_is_for_the_first_user_if_none_is_named(
     world: World, ann: Somebody, bob: Somebody
 ) -> None:
-    _, _, workspace = await operator.create_token(world.owner, "x", None, ["*"])
+    _, _, workspace = await administration.create_token(world.owner, "x", None, ["*"])
     assert workspace == ann.workspace_id
-    _, _, workspace = await operator.create_token(world.owner, "x", bob.email, ["tasks:read"])
+    _, _, workspace = await administration.create_token(world.owner, "x", bob.email, ["tasks:read"])
     assert workspace == bob.workspace_id
 
 
 async def test_what_is_unknown_is_named(world: World) -> None:
     with pytest.raises(OperatorError, match="no user yet"):
-        await operator.create_token(world.owner, "x", None, ["*"])
+        await administration.create_token(world.owner, "x", None, ["*"])
     with pytest.raises(OperatorError, match=r"ghost@example\.test"):
-        await operator.find_user(world.owner, "ghost@example.test")
+        await administration.find_user(world.owner, "ghost@example.test")
     ann = await world.somebody("ann@example.test")
     with pytest.raises(OperatorError, match="tasks:fly"):
-        await operator.create_token(world.owner, "x", None, ["tasks:fly"])
+        await administration.create_token(world.owner, "x", None, ["tasks:fly"])
     with pytest.raises(OperatorError, match="no such workspace"):
-        await operator.create_token(world.owner, "x", ann.email, ["*"], ann.id)
+        await administration.create_token(world.owner, "x", ann.email, ["*"], ann.id)
 
 
 async def test_the_journal_names_who_and_why(world: World, ann: Somebody) -> None:
