@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -158,3 +159,24 @@ async def test_trigger_functions_belong_to_the_journals_owner(database: Journale
         " where pronamespace = 'journal'::regnamespace"
     )
     assert len(owners) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "row_id"),
+    [
+        ("workspace_id, id", "7"),
+        ("id", "7"),
+        ("workspace_id", "00000000-0000-0000-0000-000000000001"),
+        ("workspace_id, id, n", "(7,8)"),
+    ],
+)
+async def test_the_workspace_is_not_repeated_in_the_key(
+    database: Journaled, key: str, row_id: str
+) -> None:
+    await database.table(f"workspace_id uuid, id int, n int, primary key ({key})")
+    await database.owner.execute("insert into t values ($1, 7, 8)", UUID(int=1))
+    await database.owner.execute("update t set workspace_id = $1", UUID(int=2))
+    entries = await database.new_entries()
+    assert [e.op for e in entries] == ["I", "D", "I"]
+    assert entries[0].row_id == entries[1].row_id == row_id
+    assert [e.workspace_id for e in entries] == [UUID(int=1), UUID(int=1), UUID(int=2)]

@@ -17,8 +17,10 @@ Op = Literal["I", "U", "D", "T"]
 class Entry:
     """One change of one row, or (op T) the truncation of a table.
 
-    `old` and `new` are the row's images: record texts, whole, whose fields `layout` names. An
-    update of a row's key or workspace comes as two entries, D and I. `xid` has 64 bits.
+    `old` and `new` are the row's images: record texts, whole, whose fields `layout` names.
+    `row_id` is the key within relation and workspace: its column's text, or the record's of
+    several. An update of key or workspace comes as two entries, D and I. `xid` has 64 bits. The
+    ctids link the changes that one transaction made to a row (see `roost.journal.net`).
     """
 
     seq: int
@@ -33,6 +35,8 @@ class Entry:
     op: Op
     old: str | None
     new: str | None
+    old_ctid: tuple[int, int] | None
+    new_ctid: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ async def load_layouts(connection: Connection, ids: Iterable[int]) -> dict[int, 
 
 ENTRY_COLUMNS = (
     "seq, xid::text as xid, at, actor_id, cause, workspace_id, relation, layout, row_id,"
-    " op::text as op, old, new, kept"
+    " op::text as op, old, new, kept, old_ctid, new_ctid"
 )
 """What `entries_of` needs of each row of journal.journal."""
 

@@ -22,8 +22,8 @@ do $roost_journal$
 begin
     if to_regclass('journal.installed') is not null then
         if exists (select from journal.installed where version > {version}) then
-            raise exception 'the schema journal is newer than this Roost, which knows version {version}'
-                using hint = 'Upgrade Roost.';
+            raise exception 'the schema journal is newer than this Roost, which knows {version}'
+                using hint = 'Install the newer Roost.';
         end if;
     end if;
     execute $roost_script$

@@ -42,6 +42,16 @@ class Snapshot(UserDefinedType[str]):
         return "pg_snapshot"
 
 
+class Ctid(UserDefinedType[tuple[int, int]]):
+    """Where a version of a row is: block and item."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:  # noqa: ANN401 -- SQLAlchemy's signature
+        """Name the type."""
+        return "tid"
+
+
 class Name(UserDefinedType[str]):
     """The name of something in the database."""
 
@@ -68,6 +78,8 @@ journal = Table(
     Column("old", Text),
     Column("new", Text),
     Column("kept", ARRAY(SmallInteger)),
+    Column("old_ctid", Ctid),
+    Column("new_ctid", Ctid),
 )
 
 tick = Table(

@@ -31,22 +31,25 @@ begin
 end
 $function$;
 
--- How a trigger writes a row's key: the output of its one column, the record's text of several.
+-- How a trigger writes a row's key. The workspace has a column of its own and is left out, unless it
+-- is the key. Then: the output of the one column, or the record's text of several.
 -- Never a cast of a type somebody else owns: it would run with the journal's rights.
 create or replace function journal.key_source(target journal.relation, side text) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $function$
 declare
+    others constant name[] := array_remove(target.id_columns, target.workspace_column);
+    key constant name[] := case others when '{}' then target.id_columns else others end;
     fields constant text := (
-        select string_agg(format('%s.%I', side, key_column), ', ' order by position)
-        from unnest(target.id_columns) with ordinality key (key_column, position)
+        select string_agg(format('%s.%I', side, k.name), ', ' order by k.position)
+        from unnest(key) with ordinality k (name, position)
     );
 begin
-    if target.id_columns = '{}' then
+    if key = '{}' then
         return 'null';
     end if;
-    if cardinality(target.id_columns) > 1 then
+    if cardinality(key) > 1 then
         return format(
             'case when canonical then textin(record_out(row(%1$s)))'
             ' else journal.canonical_text(row(%1$s)) end', fields
@@ -54,7 +57,7 @@ begin
     end if;
     if exists (
         select from pg_attribute a
-        where a.attrelid = target.oid and a.attname = target.id_columns[1]
+        where a.attrelid = target.oid and a.attname = key[1]
             and a.atttypid in ('uuid'::regtype, 'bigint'::regtype, 'integer'::regtype,
                 'smallint'::regtype, 'text'::regtype, 'varchar'::regtype)
     ) then

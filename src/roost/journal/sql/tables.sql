@@ -45,17 +45,25 @@ create table if not exists journal.journal (
     op "char" not null,
     old text collate "C",
     new text collate "C",
-    kept smallint[]
+    kept smallint[],
+    old_ctid tid,
+    new_ctid tid
 ) partition by range (at);
 
 comment on table journal.journal is
 'Every row change of the attached tables, written by their triggers in the same transaction.';
 comment on column journal.journal.seq is
 'For one row, the order in which its lock was taken. Not the order of commits: see journal.tick.';
+comment on column journal.journal.row_id is
+'The row''s key within its relation and workspace: the column''s text, or the record''s of several.';
 comment on column journal.journal.old is
 'The row before, as PostgreSQL''s own record text; the fields of kept are empty here.';
 comment on column journal.journal.kept is
 'attnums of the large columns an update did not touch: their value is the one in new.';
+
+comment on column journal.journal.old_ctid is
+'Where the version before was. Within a transaction, what tells the order of a row''s changes: seq
+does not where a statement changes rows that the one it runs in has changed.';
 
 create index if not exists journal_xid on journal.journal (xid);
 create index if not exists journal_workspace_seq on journal.journal (workspace_id, seq);

@@ -118,7 +118,6 @@ begin
         select j.*
         from journal.finished_between(earlier, later) finished
         join journal.journal j on j.xid >= finished.first and j.xid < finished.beyond
-        where pg_visible_in_snapshot(j.xid, later)
         order by j.seq;
 end
 $function$;

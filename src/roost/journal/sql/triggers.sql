@@ -24,37 +24,45 @@ declare
     new_key text;
     old_workspace uuid;
     new_workspace uuid;
+    old_ctid tid;
+    new_ctid tid;
+    old_xmin xid;
     kept smallint[];
     touched boolean := false;
 begin
     if tg_op <> 'INSERT' then
         old_key := <old_key>;
         old_workspace := <old_workspace>;
+        old_ctid := old.ctid;
     end if;
     if tg_op <> 'DELETE' then
         new_key := <new_key>;
         new_workspace := <new_workspace>;
+        new_ctid := new.ctid;
     end if;
     if tg_op = 'UPDATE' and old_key is not distinct from new_key
         and old_workspace is not distinct from new_workspace
-    then<update>
+    then
+        old_xmin := old.xmin;<update>
         insert into journal.journal
-            (actor_id, cause, workspace_id, relation, layout, row_id, op, old, new, kept)
-        values (actor, cause, new_workspace, <id>, layout, new_key, 'U', old_image, new_image, kept);
+            (actor_id, cause, workspace_id, relation, layout, row_id, op, old, new, kept,
+             old_ctid, new_ctid)
+        values (actor, cause, new_workspace, <id>, layout, new_key, 'U', old_image, new_image, kept,
+            old_ctid, new_ctid);
         return null;
     end if;
     -- An update of the key or the workspace takes the row out of one place and puts it in another.
     if tg_op <> 'INSERT' then<exclude_old>
         old_image := <old_image>;
         insert into journal.journal
-            (actor_id, cause, workspace_id, relation, layout, row_id, op, old)
-        values (actor, cause, old_workspace, <id>, layout, old_key, 'D', old_image);
+            (actor_id, cause, workspace_id, relation, layout, row_id, op, old, old_ctid)
+        values (actor, cause, old_workspace, <id>, layout, old_key, 'D', old_image, old_ctid);
     end if;
     if tg_op <> 'DELETE' then<exclude_new>
         new_image := <new_image>;
         insert into journal.journal
-            (actor_id, cause, workspace_id, relation, layout, row_id, op, new)
-        values (actor, cause, new_workspace, <id>, layout, new_key, 'I', new_image);
+            (actor_id, cause, workspace_id, relation, layout, row_id, op, new, new_ctid)
+        values (actor, cause, new_workspace, <id>, layout, new_key, 'I', new_image, new_ctid);
     end if;
     return null;
 end
@@ -88,9 +96,12 @@ $template$;
             old.%1$I := null;
             new.%1$I := null;
         end if;$template$;
-    -- Equal texts are the rule for an update of nothing; the images have the last word.
+    -- Equal texts are the rule for an update of nothing; the images have the last word. A version
+    -- that this transaction made is never left out: what links its changes would be broken.
     skip_nothing constant text := $template$
-        if not touched and old_image = %s and record_image_eq(old, new) then
+        if not touched and old_image = %s and record_image_eq(old, new)
+            and old_xmin::text::bigint < pg_current_xact_id()::xid::text::bigint
+        then
             return null;
         end if;$template$;
 begin
