@@ -1,5 +1,6 @@
 """The composition root: settings and a database go in, an ASGI application comes out."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -12,14 +13,17 @@ from litestar import Litestar
 from roost import __version__
 from roost.db import schema
 from roost.db.dsn import DatabaseConfig
+from roost.db.faults import DatabaseError
 from roost.db.pool import Database
 from roost.db.target import TargetOptions, extensions
 from roost.environments.routes import EnvironmentRoutes
+from roost.environments.secret_box import SecretBox
 from roost.environments.secret_keys import open_secret_box
 from roost.identity.authenticator import DatabaseAuthenticator
 from roost.identity.routes import IdentityRoutes
 from roost.journal.install import grant_sql, install_sql
 from roost.journal.ticker import Ticker
+from roost.journal.upkeep import keep_up
 from roost.settings import Settings
 from roost.tasks.routes import TaskRoutes
 from roost.telemetry import AccessLog, PoolState, Telemetry
@@ -44,6 +48,25 @@ def target_options(settings: Settings, data_dir: Path) -> TargetOptions:
         statement_timeout=settings.statement_timeout,
         require_tls=settings.production,
     )
+
+
+def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
+    kit: Kit,
+    authenticator: DatabaseAuthenticator,
+    secrets: SecretBox,
+    probes: Probes,
+    *,
+    production: bool = False,
+    alike: bool = False,
+) -> list[Endpoint]:
+    """Give every route that is served, the pages that describe them included."""
+    endpoints: list[Endpoint] = [
+        *IdentityRoutes(kit, authenticator, production=production).endpoints(),
+        *EnvironmentRoutes(kit, secrets).endpoints(),
+        *TaskRoutes(kit, alike=alike).endpoints(),
+        *probes.endpoints(),
+    ]
+    return [*endpoints, *page_endpoints(openapi.document(endpoints, __version__))]
 
 
 @dataclass(slots=True)
@@ -104,10 +127,14 @@ class Application:
         database = await Database.connect(self._pool, telemetry.observer)
         telemetry.observer.watch_pool(lambda: _pool_state(database, self._pool))
         self._stack.push_async_callback(database.close)
-        ticker = await self._stack.enter_async_context(Ticker(database.connection))
+        ticker = await self._stack.enter_async_context(
+            Ticker(database.connection, lost=(DatabaseError,))
+        )
         authenticator = await self._stack.enter_async_context(
             DatabaseAuthenticator(database, self._pool)
         )
+        upkeep = asyncio.create_task(keep_up(database.connection))
+        self._stack.callback(upkeep.cancel)
         async with database.connection() as connection:
             present = await extensions(connection)
         parts = Parts(database, ticker, authenticator, telemetry)
@@ -121,13 +148,14 @@ class Application:
         settings = self._settings
         kit = Kit(parts.database, parts.ticker)
         secrets = open_secret_box(settings.secret_keys, self._data_dir)
-        endpoints: list[Endpoint] = [
-            *IdentityRoutes(kit, parts.authenticator, production=settings.production).endpoints(),
-            *EnvironmentRoutes(kit, secrets).endpoints(),
-            *TaskRoutes(kit, alike="pg_trgm" in present).endpoints(),
-            *Probes(self._checks(parts), parts.telemetry.render_metrics).endpoints(),
-        ]
-        endpoints += page_endpoints(openapi.document(endpoints, __version__))
+        endpoints = served_endpoints(
+            kit,
+            parts.authenticator,
+            secrets,
+            Probes(self._checks(parts), parts.telemetry.render_metrics),
+            production=settings.production,
+            alike="pg_trgm" in present,
+        )
         gate = Gate(parts.authenticator, settings.body_limit, settings.public_url)
         return _headers(
             Litestar(
@@ -163,6 +191,14 @@ def _pool_state(database: Database, config: DatabaseConfig) -> PoolState:
     return PoolState(database.size, database.used, config.max_connections, database.waiting)
 
 
+_FIXED_HEADERS = (
+    (b"roost-api-version", b"1"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"vary", b"Authorization, Cookie, Roost-Workspace"),
+    (b"cache-control", b"private, no-cache"),
+)
+
+
 def _headers(app: Any, ticker: Ticker) -> Any:  # noqa: ANN401 -- ASGI applications
     """Put the headers that every answer has on it."""
 
@@ -176,9 +212,8 @@ def _headers(app: Any, ticker: Ticker) -> Any:  # noqa: ANN401 -- ASGI applicati
             if message["type"] == "http.response.start":
                 message["headers"] = [
                     *message.get("headers", ()),
-                    (b"roost-api-version", b"1"),
+                    *_FIXED_HEADERS,
                     (b"roost-tick", tick),
-                    (b"x-content-type-options", b"nosniff"),
                 ]
             await send(message)
 

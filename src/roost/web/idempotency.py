@@ -5,7 +5,17 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import LargeBinary, Text, Uuid, bindparam, select, update
+from sqlalchemy import (
+    LargeBinary,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
@@ -42,6 +52,14 @@ _FIND = compiled(
     "select idempotency_keys",
     select(keys.c.fingerprint, keys.c.status, keys.c.headers, keys.c.body).where(_mine),
 )
+_EXPIRE = compiled(
+    "delete idempotency_keys",
+    delete(keys).where(
+        keys.c.workspace_id == bindparam("workspace", type_=Uuid),
+        keys.c.user_id == bindparam("user", type_=Uuid),
+        keys.c.created_at < func.now() - literal_column("interval '24 hours'"),
+    ),
+)
 _RECORD = compiled(
     "update idempotency_keys",
     update(keys)
@@ -77,6 +95,7 @@ async def earlier_answer(
         "user": principal.user_id,
         "name": key,
     }
+    await transaction.row(_EXPIRE, workspace=principal.workspace_id, user=principal.user_id)
     if await transaction.row(_CLAIM, **values, key_id=uuid7(), print=print_):
         return None
     found = await transaction.row(_FIND, **values)
