@@ -103,6 +103,8 @@ def server_settings(config: DatabaseConfig) -> Mapping[str, str]:
         "statement_timeout": str(math.ceil(config.statement_timeout * 1000)),
         "idle_in_transaction_session_timeout": "60000",
         "jit": "off",
+        # A statement has one shape; planning it for its values costs more than running it.
+        "plan_cache_mode": "force_generic_plan",
     }
     if config.role:
         settings["role"] = config.role
