@@ -141,11 +141,13 @@ def tenant_read(
     """
     tenant = tenant_cte(settings)
     rows = fenced(body, "answer")
-    statement = compiled(name, select(*rows.c).select_from(tenant.join(rows, true())))
-    if "tenant.workspace_id" not in statement.sql and "tenant.user_id" not in statement.sql:
-        message = f"the statement {name!r} does not use its tenant"
-        raise ValueError(message)
-    return statement
+
+    def check(sql: str) -> None:
+        if "tenant.workspace_id" not in sql and "tenant.user_id" not in sql:
+            message = f"the statement {name!r} does not use its tenant"
+            raise ValueError(message)
+
+    return compiled(name, select(*rows.c).select_from(tenant.join(rows, true())), check)
 
 
 def change_cte() -> CTE:
