@@ -24,6 +24,8 @@ from roost.identity.routes import IdentityRoutes
 from roost.journal.install import grant_sql, install_sql
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
+from roost.migration.routes import MigrationRoutes
+from roost.migration.service import Migrations
 from roost.settings import Settings
 from roost.tasks.routes import TaskRoutes
 from roost.telemetry import AccessLog, PoolState, Telemetry
@@ -58,12 +60,14 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     *,
     production: bool = False,
     alike: bool = False,
+    dump_limit: int = 64 * 1024 * 1024,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     endpoints: list[Endpoint] = [
         *IdentityRoutes(kit, authenticator, production=production).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
+        *MigrationRoutes(kit, secrets, dump_limit).endpoints(),
         *probes.endpoints(),
     ]
     return [*endpoints, *page_endpoints(openapi.document(endpoints, __version__))]
@@ -138,16 +142,19 @@ class Application:
         async with database.connection() as connection:
             present = await extensions(connection)
         parts = Parts(database, ticker, authenticator, telemetry)
-        self._inner = telemetry.middleware(self._assemble(parts, present))
+        secrets = open_secret_box(self._settings.secret_keys, self._data_dir)
+        self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
+        left = Migrations(database, secrets, ticker.announce).keep_resuming()
+        resuming = asyncio.create_task(left)
+        self._stack.callback(resuming.cancel)
 
     async def close(self) -> None:
         """Close what was opened, last first."""
         await self._stack.aclose()
 
-    def _assemble(self, parts: Parts, present: frozenset[str]) -> Any:  # noqa: ANN401 -- ASGI
+    def _assemble(self, parts: Parts, present: frozenset[str], secrets: SecretBox) -> Any:  # noqa: ANN401 -- ASGI
         settings = self._settings
         kit = Kit(parts.database, parts.ticker)
-        secrets = open_secret_box(settings.secret_keys, self._data_dir)
         endpoints = served_endpoints(
             kit,
             parts.authenticator,
@@ -155,6 +162,7 @@ class Application:
             Probes(self._checks(parts), parts.telemetry.render_metrics),
             production=settings.production,
             alike="pg_trgm" in present,
+            dump_limit=settings.dump_limit,
         )
         gate = Gate(parts.authenticator, settings.body_limit, settings.public_url)
         return _headers(

@@ -22,8 +22,11 @@ class Setting:
     read: Callable[[str, str], object]
 
 
-def _text(_name: str, value: str) -> str | None:
-    return value or None
+def _address(name: str, value: str) -> str | None:
+    if value and urlsplit(value).scheme not in {"http", "https"}:
+        message = f"{name} must start with https:// or http://"
+        raise SettingsError(message)
+    return value.rstrip("/") or None
 
 
 def _path(_name: str, value: str) -> Path | None:
@@ -112,7 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
         "ROOST_PUBLIC_URL",
         "",
         "The address people reach Roost at, when a proxy stands in front of it.",
-        _text,
+        _address,
     ),
     Setting("ROOST_BODY_LIMIT_MB", "16", "The largest request body, in MiB.", _megabytes),
     Setting(

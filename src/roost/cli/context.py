@@ -18,7 +18,7 @@ from roost.db.faults import DatabaseError
 from roost.db.target import Target, open_target, prepare
 from roost.environments.secret_box import SecretKeyError
 from roost.errors import ProblemError
-from roost.identity.operator import OperatorError
+from roost.identity.administration import OperatorError
 from roost.settings import Settings, SettingsError
 from roost.telemetry import TelemetrySettingError
 
@@ -81,10 +81,14 @@ def describe(error: BaseException) -> str:
 
 def read_settings(data_dir: Path | None, database_url: str | None) -> tuple[Settings, Path]:
     """Read the settings; the options of the command line go before the environment."""
-    settings = Settings.from_environment(os.environ)
-    if database_url:
-        environment = {**os.environ, "DATABASE_URL": database_url}
+    environment = {**os.environ, "DATABASE_URL": database_url} if database_url else os.environ
+    try:
         settings = Settings.from_environment(environment)
+    except SettingsError:
+        raise
+    except ValueError as error:
+        message = f"DATABASE_URL or DATABASE_OWNER_URL can't be read: {error}"
+        raise CommandError(message) from error
     place = data_dir or settings.data_dir or default_data_dir()
     return replace(settings, data_dir=place), place
 

@@ -3,20 +3,21 @@
 import ipaddress
 import json
 import os
+import signal
 import socket
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from roost.cli.context import CommandError
 from roost.cli.worker import HANDOVER, Handover
 from roost.web.protocol import Protocol
 
-READY_SECONDS = 60.0
+WORKER_START_SECONDS = 60
+"""How long a worker may take to load itself before it is held for hung."""
 _BACKLOG = 2048
 
 
@@ -77,6 +78,24 @@ class _Server(uvicorn.Server):
             self._tell()
 
 
+class _Supervisor(Multiprocess):
+    """Keeps the workers alive, and says when all of them are ready."""
+
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket.socket], tell: Callable[[], None]
+    ) -> None:
+        super().__init__(config, sockets)
+        self._tell: Callable[[], None] | None = tell
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace the workers that have died."""
+        super().keep_subprocess_alive()
+        # Here, for only one thread may ask the workers how they are.
+        if self._tell is not None and all(process.is_ready() for process in self.processes):
+            self._tell()
+            self._tell = None
+
+
 def run_server(
     handover: Handover, listen: Listen, sock: socket.socket, shutdown_seconds: float, greeting: str
 ) -> None:
@@ -100,28 +119,20 @@ def run_server(
         timeout_graceful_shutdown=int(shutdown_seconds),
         proxy_headers=False,
         backlog=_BACKLOG,
+        timeout_worker_healthcheck=WORKER_START_SECONDS,
     )
     if listen.workers == 1:
         server = _Server(config, tell)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Uvicorn raises it once more when it has shut down; the database is still to be closed.
+            signal.signal(number, lambda _number, _frame: None)
         server.run([sock])
         if not server.started:
             message = "the server did not start; the log above says why"
             raise CommandError(message)
         return
-    supervisor = Multiprocess(config, [sock])
-    threading.Thread(target=_tell_when_ready, args=(supervisor, tell), daemon=True).start()
+    supervisor = _Supervisor(config, [sock], tell)
     supervisor.run()
-    if not any(process.exitcode in {0, None} for process in supervisor.processes):
-        message = "no worker could start; the log above says why"
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        message = "a worker could not start; the log above says why"
         raise CommandError(message)
-
-
-def _tell_when_ready(supervisor: Multiprocess, tell: Callable[[], None]) -> None:
-    while len(supervisor.processes) < supervisor.processes_num:
-        if supervisor.should_exit.wait(0.01):
-            return
-    for process in list(supervisor.processes):
-        if not process.wait_until_ready(READY_SECONDS, supervisor.should_exit):
-            return
-    tell()
-    sys.stdout.flush()

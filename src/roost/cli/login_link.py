@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from roost.cli.context import AsJson, DatabaseUrl, DataDir, answer, with_owner
-from roost.identity import operator
-from roost.identity.operator import LINK_PATH
+from roost.identity import administration
+from roost.identity.administration import LINK_PATH
 
 
 def login_link(
@@ -20,8 +20,8 @@ def login_link(
     """Print a link that logs a user in once, within an hour."""
 
     async def make(connection: Any) -> str:  # noqa: ANN401 -- asyncpg's connection
-        found = await operator.find_user(connection, user)
-        return await operator.create_login_link(connection, found)
+        found = await administration.find_user(connection, user)
+        return await administration.create_login_link(connection, found)
 
     link = f"{url}{LINK_PATH}?token={with_owner(data_dir, database_url, make)}"
     answer({"url": link}, link, as_json=as_json)

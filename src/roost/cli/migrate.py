@@ -1,5 +1,180 @@
-"""placeholder"""
+"""`roost migrate`: a browser's data, from a file into the database."""
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from roost.cli.context import (
+    AsJson,
+    CommandError,
+    DatabaseUrl,
+    DataDir,
+    opened,
+    read_settings,
+    ready,
+    say,
+)
+from roost.db.target import Target
+from roost.migration.model import Config, ConflictResolution
+
+_SHORT = {"skip": "AUTO_SKIP", "overwrite": "AUTO_OVERWRITE", "merge": "AUTO_MERGE"}
+_VERDICTS = ("create", "same", "update", "conflict", "invalid", "skip")
+_PHASES = {
+    "received": "looking",
+    "planned": "planned",
+    "applying": "writing",
+    "verifying": "checking",
+    "completed": "done",
+}
+_NAMED = 50
 
 
-def migrate() -> None:
-    """Migrate."""
+def _conflict(text: str) -> ConflictResolution:
+    name = text.strip().upper().replace("-", "_")
+    try:
+        return ConflictResolution(_SHORT.get(name.lower(), name))
+    except ValueError:
+        message = f"{text!r} is none of {', '.join(ConflictResolution)}, or skip, overwrite"
+        raise typer.BadParameter(message) from None
+
+
+def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
+    file: Annotated[
+        Path, typer.Argument(help="The export: JSON of localStorage keys and raw strings.")
+    ],
+    user: Annotated[
+        str | None, typer.Option(help="E-mail of its owner; default: the first user.")
+    ] = None,
+    conflict: Annotated[
+        ConflictResolution,
+        typer.Option(
+            parser=_conflict,
+            metavar="MODE",
+            help="What to do with items that Roost has otherwise: interactive, skip, overwrite.",
+        ),
+    ] = ConflictResolution.INTERACTIVE,
+    origin: Annotated[
+        str | None, typer.Option(help="Whose data it is, where the file has several origins'.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Items a transaction.", min=1, max=5000)] = 500,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Make the plan and write nothing else.")
+    ] = False,
+    continue_on_error: Annotated[
+        bool,
+        typer.Option("--continue-on-error", help="Quarantine what is damaged, migrate the rest."),
+    ] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Migrate a browser's localStorage from a file. Twice changes nothing."""
+    config = Config(
+        conflict_resolution=conflict,
+        dry_run=dry_run,
+        continue_on_error=continue_on_error,
+        batch_size=batch_size,
+    )
+    settings, place = read_settings(data_dir, database_url)
+    raw = _read(file, settings.dump_limit)
+    with opened(settings, place) as target:
+        # Here, for it loads everything: `roost --help` should not wait for that.
+        from roost.migration.command import Order, migrate_file  # noqa: PLC0415
+
+        order = Order(raw, user, origin, config, settings.secret_keys, place)
+        with _bar(quiet=as_json) as bar:
+            document = asyncio.run(_run(target, order, bar, migrate_file))
+    if as_json:
+        print(json.dumps(document))  # noqa: T201 -- the command line speaks here
+    else:
+        _tell(document)
+    if document["state"] == "failed":
+        message = f"the migration failed: {document['error']['message']}"
+        if document["error"]["code"] == "ITEM_INVALID":
+            message += "\nAt the command line that is --continue-on-error."
+        raise CommandError(message)
+    if document["state"] == "awaiting_resolution":
+        number = document["counts"]["conflict"]
+        message = f"{number} items are in Roost with other content, and nothing was written."
+        message += "\nSay what to do with them: --conflict skip or overwrite."
+        raise CommandError(message)
+
+
+def _read(file: Path, limit: int) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(limit + 1)
+    except OSError as error:
+        message = f"{file} cannot be read: {error.strerror}"
+        raise CommandError(message) from error
+    if len(raw) > limit:
+        message = f"{file} has more than {limit:,} bytes; ROOST_DUMP_LIMIT_MB raises the limit"
+        raise CommandError(message)
+    return raw
+
+
+async def _run(target: Target, order: Any, bar: Bar, migrate_file: Any) -> dict[str, Any]:  # noqa: ANN401 -- loaded late
+    prepared = await ready(target)
+    task = bar.add_task("reading", total=None, key="")
+
+    def show(progress: Any) -> None:  # noqa: ANN401 -- a Progress
+        phase = _PHASES.get(progress.phase.value, progress.phase.value)
+        bar.update(
+            task, description=phase, completed=progress.done, total=progress.total,
+            key=progress.current_key or "",
+        )  # fmt: skip
+
+    document: dict[str, Any] = await migrate_file(prepared, order, show)
+    return document
+
+
+def _bar(*, quiet: bool) -> Bar:
+    return Bar(
+        TextColumn("{task.description:<9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[key]}", markup=False),
+        console=Console(stderr=True),
+        disable=quiet,
+        transient=True,
+    )
+
+
+def _tell(document: dict[str, Any]) -> None:
+    """Print what became of it: verdicts by kind, and each item that could not be read."""
+    console = Console(stderr=True)
+    table = Table(title=f"Migration {document['id']}: {document['state']}", title_justify="left")
+    table.add_column("kind")
+    for verdict in _VERDICTS:
+        table.add_column(verdict, justify="right")
+    tally = document["kinds"]
+    for kind in sorted(tally):
+        table.add_row(kind, *(str(tally[kind].get(verdict, 0) or "") for verdict in _VERDICTS))
+    total: Counter[str] = Counter()
+    for verdicts in tally.values():
+        total.update(verdicts)
+    table.add_section()
+    table.add_row("all", *(str(total[verdict]) for verdict in _VERDICTS))
+    console.print(table)
+    for problem in document["problems"][:_NAMED]:
+        say(f"{problem['verdict']}: {_named(problem)}")
+    if len(document["problems"]) > _NAMED:
+        say(f"… and {len(document['problems']) - _NAMED} more; --json names them all")
+
+
+def _named(problem: dict[str, Any]) -> str:
+    parts = [problem["key"], problem["kind"]]
+    parts += [str(problem[name]) for name in ("sourceId", "field", "reason") if problem[name]]
+    if problem["offset"] is not None:
+        parts.append(f"byte {problem['offset']}")
+    return ", ".join(parts)

@@ -1,17 +1,26 @@
 """`roost serve`: the server."""
 
 import asyncio
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from roost.cli.context import DatabaseUrl, DataDir, opened, read_settings, ready
 from roost.cli.listen import Listen, run_server
+from roost.cli.watchdog import watched
 from roost.cli.worker import Handover
 from roost.db.target import Target
-from roost.identity import operator
-from roost.identity.operator import LINK_PATH
+from roost.environments.secret_keys import open_secret_box
+from roost.identity import administration
+from roost.identity.administration import LINK_PATH
 from roost.settings import Settings
+from roost.telemetry.options import TelemetryOptions
+
+METRICS_DIRECTORY = "ROOST_METRICS_DIR"
 
 
 def serve(
@@ -25,18 +34,35 @@ def serve(
 ) -> None:
     """Serve Roost; without DATABASE_URL, on a PostgreSQL of its own in the data directory."""
     settings, place = read_settings(data_dir, database_url)
+    TelemetryOptions.from_environment(os.environ, "")  # a mistake there should be told at once
     listen = Listen(host, port, workers)
     sock = listen.bind()
     with opened(settings, place) as target:
+        open_secret_box(settings.secret_keys, place)  # likewise
         prepared, secret = asyncio.run(_prepare(target))
         url = settings.public_url or listen.url(sock)
-        run_server(
-            Handover(prepared.pool, place),
-            listen,
-            sock,
-            settings.shutdown_seconds,
-            _greeting(url, secret, settings, listen),
-        )
+        with _metrics_directory(workers), watched(target):
+            run_server(
+                Handover(prepared.pool, place),
+                listen,
+                sock,
+                settings.shutdown_seconds,
+                _greeting(url, secret, settings, listen),
+            )
+
+
+@contextmanager
+def _metrics_directory(workers: int) -> Iterator[None]:
+    """Give several workers a place where they add up what they have counted."""
+    if workers == 1 or os.environ.get(METRICS_DIRECTORY):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="roost-metrics-") as directory:
+        os.environ[METRICS_DIRECTORY] = directory
+        try:
+            yield
+        finally:
+            del os.environ[METRICS_DIRECTORY]
 
 
 async def _prepare(target: Target) -> tuple[Target, str | None]:
@@ -44,7 +70,7 @@ async def _prepare(target: Target) -> tuple[Target, str | None]:
     prepared = await ready(target)
     connection = await prepared.connect_as_owner()
     try:
-        return prepared, await operator.first_run(connection)
+        return prepared, await administration.first_run(connection)
     finally:
         await connection.close()
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from roost.cli.context import AsJson, DatabaseUrl, DataDir, answer, say, with_owner
-from roost.identity import operator
+from roost.identity import administration
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def create(  # noqa: PLR0913 -- a command line has as many options as it has
     secret, token_id, workspace_id = with_owner(
         data_dir,
         database_url,
-        lambda connection: operator.create_token(connection, name, user, scope or ["*"]),
+        lambda connection: administration.create_token(connection, name, user, scope or ["*"]),
     )
     document = {"token": secret, "id": str(token_id), "workspaceId": str(workspace_id)}
     answer(document, secret, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from roost.cli.context import AsJson, DatabaseUrl, DataDir, answer, with_owner
-from roost.identity import operator
+from roost.identity import administration
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -26,7 +26,9 @@ def create(
 ) -> None:
     """Make a user with a workspace of their own."""
     made = with_owner(
-        data_dir, database_url, lambda connection: operator.create_user(connection, email, name)
+        data_dir,
+        database_url,
+        lambda connection: administration.create_user(connection, email, name),
     )
     user_id, workspace_id = made
     document = {"id": str(user_id), "workspaceId": str(workspace_id)}

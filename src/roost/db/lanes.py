@@ -12,7 +12,17 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import asyncpg
+
 from roost.db.faults import UnavailableError
+
+
+def is_gone(connection: Any) -> bool:  # noqa: ANN401 -- asyncpg's proxy
+    """Whether the connection is closed, or asyncpg has taken it back because it was lost."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 class Lanes:
@@ -47,7 +57,7 @@ class Lanes:
         """Give a connection; UnavailableError after `patience` seconds."""
         while self._free:
             connection = self._free.pop()
-            if not connection.is_closed():
+            if not is_gone(connection):
                 return connection
             await self._drop(connection)
         deadline = time.perf_counter() + patience
@@ -65,7 +75,7 @@ class Lanes:
 
     async def give(self, connection: Any, *, well: bool) -> None:  # noqa: ANN401 -- asyncpg's proxy
         """Take a connection back; `well` says that nothing went wrong while it was out."""
-        if well and not self._closed and not connection.is_closed():
+        if well and not self._closed and not is_gone(connection):
             if not self._next(connection):
                 self._free.append(connection)
             return

@@ -16,7 +16,7 @@ import asyncpg
 
 from roost.db.dsn import DatabaseConfig, connection_arguments
 from roost.db.faults import ContentionError, OutcomeUnknownError, UnavailableError
-from roost.db.lanes import Lanes
+from roost.db.lanes import Lanes, is_gone
 from roost.db.pgbouncer import PooledConnection
 from roost.db.statements import Statement
 from roost.db.tenancy import SET_CONTEXT, Context
@@ -295,7 +295,7 @@ class Database:
                 xid = row["xid"] if row else ""
                 result = await work(Transaction(connection, self._observer, xid))
             except BaseException:
-                if not connection.is_closed():
+                if not is_gone(connection):
                     await block.rollback()
                 raise
             await self._commit(connection, block)
@@ -314,5 +314,5 @@ class Database:
             raise
         finally:
             self._observer.statement("commit", started, time.perf_counter_ns(), error)
-            if error is not None and connection.is_closed():
+            if error is not None and is_gone(connection):
                 _log.warning("a commit was not confirmed: %s", error)

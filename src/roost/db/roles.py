@@ -47,23 +47,29 @@ async def role_facts(connection: Any) -> RoleFacts:  # noqa: ANN401 -- asyncpg's
     return RoleFacts(*row)
 
 
+# Before PostgreSQL 16 every member could take a role on.
+_MAY_TAKE_ON = """
+select pg_has_role(current_user, $1, case
+    when current_setting('server_version_num')::integer >= 160000 then 'set' else 'member' end)
+"""
+
+
 async def ensure_app_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxies
     """Make `roost_app` when it is missing; RoleError with the SQL for somebody who may.
 
     The connection's role becomes a member, so that it can take the role on.
     """
+    user = await connection.fetchval("select quote_ident(current_user)")
     try:
         if not await connection.fetchval("select 1 from pg_roles where rolname = $1", APP_ROLE):
-            with suppress(asyncpg.DuplicateObjectError):  # another process was quicker
+            # Another process may be quicker.
+            with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
                 await connection.execute(f"create role {APP_ROLE} nologin")
-        if not await connection.fetchval(
-            "select pg_has_role(current_user, $1, 'member')", APP_ROLE
-        ):
+        if not await connection.fetchval(_MAY_TAKE_ON, APP_ROLE):
             await connection.execute(f"grant {APP_ROLE} to current_user")
     except asyncpg.InsufficientPrivilegeError as error:
-        user = await connection.fetchval("select current_user")
         message = (
-            f"the role {user!r} may not make the role {APP_ROLE}. Let an administrator run:\n"
+            f"the role {user} may not make the role {APP_ROLE}. Let an administrator run:\n"
             f"  create role {APP_ROLE} nologin;\n"
             f"  grant {APP_ROLE} to {user};"
         )

@@ -12,7 +12,9 @@ from typing import Any
 
 import asyncpg
 
+from roost.db.dsn import DatabaseConfig, connection_arguments
 from roost.db.faults import SchemaError
+from roost.db.pgbouncer import PooledConnection
 
 _log = logging.getLogger("roost.db")
 REVISIONS = Path(__file__).parent / "revisions"
@@ -62,7 +64,7 @@ def require_known(state: SchemaState) -> None:
 
 
 async def upgrade(
-    url: str,
+    database: DatabaseConfig | str,
     tools: Mapping[str, object],
     *,
     lock_timeout: float = 5.0,
@@ -70,12 +72,15 @@ async def upgrade(
 ) -> list[str]:
     """Bring the schema up to date as the owner; gives the revisions that were run.
 
-    Times in seconds. Waits for another process that is upgrading. SchemaError when the database
-    is newer than the code, or when a lock could not be had.
+    `database` is a URL, or says how to connect. Times in seconds. Waits for another process that
+    is upgrading. SchemaError when the database is newer than the code, or a revision failed.
     """
-    connection = await asyncpg.connect(url, timeout=10.0, statement_cache_size=0)
+    if isinstance(database, str):
+        database = DatabaseConfig(database, statement_timeout=0)
+    arguments = {**connection_arguments(database), "statement_cache_size": 0}
+    plain = await asyncpg.connect(**arguments)
     try:
-        await connection.execute(f"select pg_advisory_lock({LOCK})")
+        connection = PooledConnection(plain) if database.pgbouncer else plain
         state = await schema_state(connection)
         require_known(state)
         done: list[str] = []
@@ -83,32 +88,44 @@ async def upgrade(
             return done
         from roost.db.rendering import steps  # noqa: PLC0415 -- Alembic takes as long as all else
 
+        timeouts = (
+            f"set local lock_timeout = {int(lock_timeout * 1000)};"
+            f"set local statement_timeout = {int(statement_timeout * 1000)}"
+        )
         for revision, sql in steps(state, tools):
-            await _run(connection, revision, sql, lock_timeout, statement_timeout)
-            done.append(revision)
+            if await _run(connection, revision, f"{timeouts};{sql}"):
+                done.append(revision)
+                _log.info("schema revision %s is in place", revision)
         return done
     finally:
-        await connection.close(timeout=10.0)
+        await plain.close(timeout=10.0)
 
 
-async def _run(
-    connection: Any,  # noqa: ANN401 -- asyncpg's proxies
-    revision: str,
-    sql: str,
-    lock_timeout: float,
-    statement_timeout: float,
-) -> None:
-    try:
-        async with connection.transaction():
-            await connection.execute(
-                f"set local lock_timeout = {int(lock_timeout * 1000)};"
-                f"set local statement_timeout = {int(statement_timeout * 1000)}"
-            )
+# A lock of the transaction, not of the session: that one would stay with PgBouncer's connection.
+_WAIT_FOR_OTHERS = f"""
+set local lock_timeout = 0;
+set local statement_timeout = 0;
+select pg_advisory_xact_lock({LOCK})
+"""
+
+
+async def _run(connection: Any, revision: str, sql: str) -> bool:  # noqa: ANN401 -- asyncpg's proxies
+    """Run a revision, unless another process has run it in the meantime."""
+    async with connection.transaction():
+        await connection.execute(_WAIT_FOR_OTHERS)
+        state = await schema_state(connection)
+        require_known(state)
+        if state.current is not None and state.current >= revision:
+            return False
+        try:
             await connection.execute(sql)
-    except asyncpg.LockNotAvailableError as error:
-        message = (
-            f"schema revision {revision} could not lock a table within {lock_timeout:g} s: end "
-            f"the long transactions and start again; nothing was changed"
-        )
-        raise SchemaError(message) from error
-    _log.info("schema revision %s is in place", revision)
+        except asyncpg.LockNotAvailableError as error:
+            message = (
+                f"schema revision {revision} could not lock a table in time: end the long "
+                f"transactions and start again; nothing was changed"
+            )
+            raise SchemaError(message) from error
+        except asyncpg.PostgresError as error:
+            message = f"schema revision {revision} failed, and changed nothing: {error}"
+            raise SchemaError(message) from error
+    return True

@@ -8,6 +8,9 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # untyped in the library
 
+SHAPES = 512
+"""How many shapes of a statement a room keeps: clients choose filters and orders."""
+
 
 class Statement:
     """SQL with `$n` places; `name` is what telemetry shows, its verb first."""

@@ -12,11 +12,12 @@ from roost.db import roles, schema
 from roost.db.dsn import DatabaseConfig, connection_arguments, read_url
 from roost.db.embedded import EmbeddedServer, Endpoint
 from roost.db.faults import RoleError, SchemaError, UnavailableError
+from roost.db.pgbouncer import PooledConnection
 
 DATABASE = "roost"
 WANTED_EXTENSIONS = ("pg_trgm", "vector", "pg_stat_statements")
 """Used when they are there; nothing needs them."""
-CannotConnect = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+CannotConnect = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,14 @@ class Target:
         """Connect as the owner; raises UnavailableError."""
         return await connect(self.owner)
 
+    def revive(self) -> None:
+        """Start the embedded server again if nobody keeps it; EmbeddedError when that fails.
+
+        Blocks until the server accepts connections.
+        """
+        if self._server is not None:
+            self._server.start()
+
     def close(self) -> None:
         """Let go of the embedded server."""
         if self._server is not None:
@@ -73,10 +82,11 @@ class Target:
 async def connect(config: DatabaseConfig) -> Any:  # noqa: ANN401 -- asyncpg's connection
     """Open one connection; UnavailableError says what PostgreSQL or the network said."""
     try:
-        return await asyncpg.connect(**connection_arguments(config))
+        connection = await asyncpg.connect(**connection_arguments(config))
     except CannotConnect as error:
-        message = f"the database cannot be reached: {error}"
+        message = f"the database cannot be reached: {str(error) or type(error).__name__}"
         raise UnavailableError(message) from error
+    return PooledConnection(connection) if config.pgbouncer else connection
 
 
 def open_target(options: TargetOptions) -> Target:
@@ -139,7 +149,7 @@ async def prepare(target: Target, tools: Mapping[str, object]) -> Target:
                 "`roost db upgrade`"
             )
             raise SchemaError(message)
-        await schema.upgrade(target.owner.url, tools)
+        await schema.upgrade(target.owner, tools)
     connection = await connect(pool)
     try:
         await roles.require_safe_role(connection)

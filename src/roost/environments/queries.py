@@ -1,7 +1,7 @@
 """The statements on environments, compiled once per shape."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from roost.db.jsontext import Finished, object_text
 from roost.db.keyset import Key, Ordering, after, page
-from roost.db.statements import Statement, compiled
+from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
 from roost.environments.tables import environment_secrets, environments
 from roost.web.paging import COUNT_CAP, SortKey
@@ -78,7 +78,7 @@ def environment_json(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a c
     return object_text(fields | {"secrets": Finished(_secrets(columns))})
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def environment_page(
     filters: tuple[str, ...], sort: tuple[SortKey, ...], *, by_cursor: bool
 ) -> Statement:
@@ -133,7 +133,7 @@ INSERT = compiled(
 DELETE = compiled("delete environments", delete(environments).where(_mine, _one))
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def environment_update(names: tuple[str, ...]) -> Statement:
     """Give the statement that sets these columns. Places: `new_<column>` and the row's."""
     values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_c[name].type) for name in names}
@@ -153,7 +153,7 @@ DEACTIVATE_OTHERS = compiled(
 )
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def set_active(*, active: bool) -> Statement:
     """Give the statement that makes an environment active, or not."""
     flag = true() if active else false()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, select
 
 from roost.db.jsontext import object_text
 from roost.db.keyset import Key, Ordering, after, cursor_place, page
-from roost.db.statements import Statement
+from roost.db.statements import SHAPES, Statement
 from roost.db.tenancy import tenant_read
 from roost.identity.model import SortQuery
 from roost.web.paging import COUNT_CAP, SortKey, decode_cursor, encode_cursor, page_reply, read_sort
@@ -43,7 +43,7 @@ class Listing:
         return read_sort(query.sort, query.sort_by, query.sort_order, names, self.default)
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def _statement(
     listing: Listing, filters: tuple[str, ...], sort: tuple[SortKey, ...], *, by_cursor: bool
 ) -> Statement:

@@ -1,6 +1,6 @@
 """The statements on users, identities and sessions, compiled once per shape."""
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from roost.db.jsontext import object_text
 from roost.db.keyset import Ordering
-from roost.db.statements import Statement, compiled
+from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, tenant_read
 from roost.identity.lists import Fields, Listing
 from roost.identity.principals import live_session
@@ -148,7 +148,7 @@ INSERT_MEMBERSHIP = compiled(
 )
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def user_update(names: tuple[str, ...]) -> Statement:
     """Give the statement that sets these columns. Places: `new_<column>`, `user`."""
     values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_u[name].type) for name in names}

@@ -1,13 +1,13 @@
 """The statements on workspaces and who belongs to them."""
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Uuid, bindparam, exists, func, literal_column, select, update
 
 from roost.db.jsontext import object_text
 from roost.db.keyset import Ordering
-from roost.db.statements import Statement, compiled
+from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
 from roost.identity.lists import Fields, Listing
 from roost.identity.queries import USER, WORKSPACE, new_row
@@ -72,7 +72,7 @@ DELETE_WORKSPACE = compiled(
 )
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def workspace_update(names: tuple[str, ...]) -> Statement:
     """Give the statement that sets these columns. Places: `new_<column>`, `workspace`."""
     values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_w[name].type) for name in names}

@@ -65,13 +65,13 @@ Index(
 
 
 class DumpColumns(TypedColumns):
-    """The dump as it was received, compressed; `sha256` and `bytes` are of the uncompressed."""
+    """The dump as it was received, compressed; `sha256` and `size` (bytes) are of what came."""
 
     workspace_id = tenant_id()
     id = row_id()
     migration_id: Named[UUID] = Column(Uuid, nullable=False)
     sha256: Named[bytes] = Column(LargeBinary, nullable=False)
-    bytes: Named[int] = Column(BigInteger, nullable=False)
+    size: Named[int] = Column(BigInteger, nullable=False)
     content: Named[bytes] = Column(LargeBinary, nullable=False)
     created_at = made_at()
 
@@ -92,18 +92,28 @@ class KeyColumns(TypedColumns):
     id = row_id()
     migration_id: Named[UUID] = Column(Uuid, nullable=False)
     key = words()
+    kind = words()
     sha256 = words()
-    bytes: Named[int] = Column(BigInteger, nullable=False)
-    items: Named[int] = Column(Integer, nullable=False)
+    size: Named[int] = Column(BigInteger, nullable=False)
+    item_count: Named[int] = Column(Integer, nullable=False)
+    note: Named[str | None] = Column(Text)
     stored: Named[bool] = Column(Boolean, nullable=False, server_default=text("false"))
 
 
-migration_keys = Table("migration_keys", metadata, KeyColumns, _of_a_migration())
-Index(None, migration_keys.c.workspace_id, migration_keys.c.migration_id)
+migration_keys = Table(
+    "migration_keys",
+    metadata,
+    KeyColumns,
+    UniqueConstraint("workspace_id", "migration_id", "key"),
+    _of_a_migration(),
+)
 
 
 class ItemColumns(TypedColumns):
-    """The verdict on one item of a dump, in the dump's order (`position`)."""
+    """The verdict on one item of a dump, in the order of the parse (`position`).
+
+    `digest` is of the row as planned; `conflict` holds what undoing an overwrite needs.
+    """
 
     workspace_id = tenant_id()
     id = row_id()
@@ -116,9 +126,12 @@ class ItemColumns(TypedColumns):
     verdict = words()
     reason: Named[str | None] = Column(Text)
     field: Named[str | None] = Column(Text)
+    detail: Named[str | None] = Column(Text)
+    byte_offset: Named[int | None] = Column(BigInteger)
     warnings: Named[list[Any]] = Column(JSONB, nullable=False, server_default="[]")
     conflict: Named[dict[str, Any] | None] = Column(JSONB)
     resolution: Named[str | None] = Column(Text)
+    digest: Named[bytes | None] = Column(LargeBinary)
 
 
 migration_items = Table("migration_items", metadata, ItemColumns, _of_a_migration())
@@ -132,15 +145,21 @@ Index(
 
 
 class DocumentColumns(TypedColumns):
-    """A value kept as it was in the browser: an unknown key, a quarantined tail, a preference."""
+    """A text kept as it was in the browser: an unknown key, a draft, a quarantined part.
+
+    `content` gives back exactly those bytes, by way of `encoding` (text or base64). `sub_id`
+    tells several documents of one key apart.
+    """
 
     workspace_id = tenant_id()
     id = row_id()
     user_id: Named[UUID] = Column(Uuid, nullable=False)
     kind = words()
     key = words()
+    sub_id = words(default="")
     content = words()
     content_type = words(default="text/plain")
+    encoding = words(default="text")
     created_at = made_at()
     updated_at = made_at()
 

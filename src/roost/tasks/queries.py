@@ -1,7 +1,7 @@
 """The statements on tasks, compiled once per shape."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import JSON, TSQUERY
 
 from roost.db.jsontext import Finished, array_text, object_text
 from roost.db.keyset import Key, Ordering, after, page
-from roost.db.statements import Statement, compiled
+from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, TRANSACTION_ID, change_cte, tenant_read
 from roost.tasks.filters import CONDITIONS, ORDERINGS, conditions, likeness
 from roost.tasks.tables import tasks
@@ -79,7 +79,7 @@ def keys_of(sort: tuple[SortKey, ...]) -> list[Key]:
     return [*keys, Key(Ordering(_c.id), sort[-1].descending)]
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def task_page(filters: tuple[str, ...], sort: tuple[SortKey, ...], *, by_cursor: bool) -> Statement:
     """Give the statement of a page: its JSON, how many there are up to the cap, and what follows.
 
@@ -99,7 +99,7 @@ def task_page(filters: tuple[str, ...], sort: tuple[SortKey, ...], *, by_cursor:
     return tenant_read("select tasks.page", body.select_from(source))
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def task_search(names: tuple[str, ...], *, has_words: bool, alike: bool) -> Statement:
     """Give the statement of a ranked search. Places: the terms', and `limit`."""
     score: ColumnElement[Any] = literal_column("0::float8")
@@ -162,7 +162,7 @@ INSERT = _insert(alone=False)
 INSERT_ALONE = _insert(alone=True)
 
 
-@cache
+@lru_cache(maxsize=SHAPES)
 def task_update(names: tuple[str, ...], *, completed_now: bool) -> Statement:
     """Give the statement that sets these columns. Places: `new_<column>`, `workspace`, `task`."""
     values: dict[str, Any] = {name: bindparam(f"new_{name}", type_=_c[name].type) for name in names}

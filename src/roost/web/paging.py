@@ -15,6 +15,7 @@ from roost.web.reply import Reply
 COUNT_CAP = 10_000
 """Totals are exact up to here, and "at least" beyond, so that a page's cost never grows."""
 MAX_PAGE = 1_000_000
+MAX_KEYS = 5
 
 
 class PageQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -51,6 +52,8 @@ def read_sort(
     elif order is not None:
         raise invalid("sortOrder", "needs sortBy", "conflict")
     keys: list[SortKey] = []
+    if text is not None and text.count(",") >= MAX_KEYS:
+        raise invalid(parameter, f"may name {MAX_KEYS} fields at most")
     for part in (default if text is None else text).split(","):
         name = part.strip()
         bare = name[1:] if name[:1] in {"+", "-"} else name

@@ -1,0 +1,54 @@
+"""The raw dump on its way in and out: compressed, with its SHA-256."""
+
+import asyncio
+import hashlib
+import zlib
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from roost.migration.sources import Dump, read_dump
+
+_LEVEL: Final = 1
+
+
+class Received(msgspec.Struct):
+    """The bytes as they came, with what the envelope said of them."""
+
+    raw: bytes
+    dump: Dump
+    origin: str | None
+
+
+class Packed(msgspec.Struct):
+    """A dump as it is stored."""
+
+    content: bytes
+    sha256: bytes
+    size: int
+
+
+def pack(raw: bytes) -> Packed:
+    """Compress; the hash is of what came."""
+    return Packed(zlib.compress(raw, _LEVEL), hashlib.sha256(raw).digest(), len(raw))
+
+
+def unpack(content: bytes) -> bytes:
+    """The bytes as they came."""
+    return zlib.decompress(content)
+
+
+def open_envelope(raw: bytes, origin: str | None) -> Received:
+    """Read a dump's envelope: which keys there are, and their raw strings. Raises SourceError."""
+    dump = read_dump(raw, origin=origin, now=datetime.now(UTC))
+    return Received(raw, dump, dump.origin or origin)
+
+
+async def open_stored(row: Any) -> Dump:  # noqa: ANN401 -- a record
+    """Read a stored dump again."""
+
+    def read() -> Dump:
+        return open_envelope(unpack(row["content"]), row["origin"]).dump
+
+    return await asyncio.to_thread(read)

@@ -1,0 +1,72 @@
+"""Why a migration failed: a code, a message for people that says what to do, and where."""
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from roost.migration.model import Item
+
+
+class Failure(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """Why a migration failed; `message` is for people and says what to do."""
+
+    code: str
+    message: str
+    key: str | None = None
+    kind: str | None = None
+    field: str | None = None
+    reason: str | None = None
+    offset: int | None = None
+    position: int | None = None
+    items: list[dict[str, Any]] = []
+
+
+def invalid_item(row: Any) -> Failure:  # noqa: ANN401 -- a record
+    """Say which item could not be read, and that nothing was written."""
+    place = row["key"] + (f", {row['field']}" if row["field"] else "")
+    at = f", at byte {row['byte_offset']}" if row["byte_offset"] is not None else ""
+    return Failure(
+        code="ITEM_INVALID",
+        message=f"{place}{at}: {row['reason']}. Nothing was written. Use continueOnError to "
+        "quarantine what cannot be read and migrate the rest.",
+        key=row["key"],
+        kind=row["kind"],
+        field=row["field"],
+        reason=row["reason"],
+        offset=row["byte_offset"],
+        position=row["position"],
+    )
+
+
+def refused_row(error: asyncpg.PostgresError, item: Item) -> Failure:
+    """Say which key's row the database did not take."""
+    # PostgreSQL's own message may hold the row.
+    known = [type(error).__name__, *filter(None, [error.constraint_name])]
+    return Failure(
+        code="ROW_REFUSED",
+        message=f"{item.key}: the database refused a row ({' '.join(known)}). "
+        "What had been written was taken back.",
+        key=item.key,
+        kind=item.kind.value,
+        reason="REFUSED_BY_DATABASE",
+    )
+
+
+def unverified_items(wrong: list[dict[str, Any]]) -> Failure:
+    """Say how many rows read back otherwise; the first of them are named."""
+    return Failure(
+        code="VERIFICATION_FAILED",
+        message=f"{len(wrong)} items read back otherwise than they were planned. Everything "
+        "this migration wrote was taken back; the dump is kept. Try again.",
+        items=wrong[:20],
+    )
+
+
+def internal_error() -> Failure:
+    """Say that it was Roost's own fault."""
+    return Failure(
+        code="INTERNAL_ERROR",
+        message="A fault of Roost's stopped the migration; the log has the details. What had "
+        "been written was taken back, and the dump is kept.",
+    )

@@ -1,0 +1,53 @@
+"""What could not be read is kept all the same: as a document, sealed where it may hold a secret."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from roost.db.pool import Transaction
+from roost.migration.drafts import DocumentDraft, SecretDraft
+from roost.migration.mapping.documents import verbatim
+from roost.migration.model import Item, Kind, Verdict
+from roost.migration.plan import Targets, table_of
+from roost.migration.targets.target import Place
+from roost.migration.text import redact
+
+_SEALED: Final = (Kind.ENVIRONMENT, Kind.SECRET)
+
+
+def kept(item: Item) -> Item | None:
+    """The row that keeps an invalid item's raw text; None when there is nothing to keep."""
+    if item.verdict is not Verdict.INVALID or item.raw is None or item.target_id is None:
+        return None
+    text, encoding = verbatim(item.raw)
+    shown = item.raw.decode("utf-8", "replace")
+    draft: DocumentDraft | SecretDraft
+    if item.kind in _SEALED or redact(shown) != shown:
+        name = f"quarantine:{item.key}:{item.target_id}"
+        draft = SecretDraft(name, text, item.key)
+    else:
+        draft = DocumentDraft(
+            id=item.target_id,
+            key=item.key,
+            sub_id=f"{item.position if item.position is not None else ''}@{item.offset or 0}",
+            raw=text,
+            content_type="text/plain",
+            encoding=encoding,
+        )
+    return msgspec.structs.replace(item, draft=draft)
+
+
+async def keep(
+    transaction: Transaction, place: Place, targets: Targets, items: Sequence[Item]
+) -> None:
+    """Put invalid items' raw texts where they are kept, those that are not there yet."""
+    rows = [row for item in items if (row := kept(item)) is not None]
+    for table in ("document", "secret"):
+        here = [row for row in rows if table_of(row) == table]
+        if here:
+            ids = [str(row.target_id) for row in here]
+            known = await targets[table].found(transaction, place, ids)
+            new = [row for row in here if row.target_id not in known]
+            if new:
+                await targets[table].create(transaction, place, new)

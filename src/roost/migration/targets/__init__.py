@@ -1,0 +1,1 @@
+"""Where items go: one module a table, all with the same verbs."""

@@ -1,0 +1,228 @@
+"""Environments with their sealed secrets."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    LargeBinary,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from uuid_utils.compat import uuid7
+
+from roost.db.jsontext import object_text
+from roost.db.pool import Transaction
+from roost.db.statements import compiled
+from roost.environments.tables import environment_secrets, environments
+from roost.migration.content import Content, content_of, encode
+from roost.migration.drafts import EnvironmentDraft
+from roost.migration.model import Item
+from roost.migration.targets.sealing import unsealed
+from roost.migration.targets.target import (
+    USER,
+    WORKSPACE,
+    Change,
+    Found,
+    Place,
+    is_any,
+    records,
+)
+
+_e, _s = environments.c, environment_secrets.c
+_ID: Final = {"id": _e.id}
+_FIELDS: Final[dict[str, Any]] = {
+    "name": _e.name,
+    "description": _e.description,
+    "repository": _e.repository,
+    "config": _e.config,
+    "createdAt": _e.created_at,
+    "updatedAt": _e.updated_at,
+}
+_new = records({**_ID, **_FIELDS, "isActive": column("isActive", Boolean)})
+_another_is_active = (
+    select(_e.id).where(_e.workspace_id == WORKSPACE, _e.user_id == USER, _e.is_active).exists()
+)
+_CREATE: Final = compiled(
+    "insert environments.migrated",
+    insert(environments).from_select(
+        ["workspace_id", "user_id", "id", *(known.name for known in _FIELDS.values()), "is_active"],
+        select(
+            WORKSPACE,
+            USER,
+            _new.c.id,
+            *(_new.c[name] for name in _FIELDS),
+            # Which one is active, its user has said here already.
+            _new.c.isActive & ~_another_is_active,
+        ),
+    ),
+)
+_changed = records({**_ID, **_FIELDS, "expected": _e.version})
+_OVERWRITE: Final = compiled(
+    "update environments.migrated",
+    update(environments)
+    .where(
+        _e.workspace_id == WORKSPACE,
+        _e.id == _changed.c.id,
+        _changed.c.expected.is_(None) | (_e.version == _changed.c.expected),
+    )
+    .values(
+        {known.name: _changed.c[name] for name, known in _FIELDS.items()}
+        | {"version": _e.version + 1}
+    )
+    .returning(_e.id),
+)
+_secrets = (
+    func.unnest(
+        bindparam("secret_ids", type_=ARRAY(Uuid)),
+        bindparam("ids", type_=ARRAY(Uuid)),
+        bindparam("names", type_=ARRAY(Text)),
+        bindparam("ciphertexts", type_=ARRAY(LargeBinary)),
+    )
+    .table_valued("id", "environment_id", "name", "ciphertext", name="new")
+    .render_derived()
+)
+_PUT_SECRETS: Final = compiled(
+    "insert environment_secrets.migrated",
+    insert(environment_secrets).from_select(
+        ["workspace_id", "id", "environment_id", "name", "ciphertext"],
+        select(
+            WORKSPACE,
+            _secrets.c.id,
+            _secrets.c.environment_id,
+            _secrets.c.name,
+            _secrets.c.ciphertext,
+        ),
+    ),
+)
+_CLEAR: Final = compiled(
+    "delete environment_secrets.migrated",
+    delete(environment_secrets).where(_s.workspace_id == WORKSPACE, is_any(_s.environment_id)),
+)
+_FOUND: Final = compiled(
+    "select environments.migrated",
+    select(_e.id, _e.version, object_text({**_ID, **_FIELDS}).label("body")).where(
+        _e.workspace_id == WORKSPACE, is_any(_e.id)
+    ),
+)
+_FOUND_SECRETS: Final = compiled(
+    "select environment_secrets.migrated",
+    select(_s.environment_id, _s.name, _s.ciphertext).where(
+        _s.workspace_id == WORKSPACE, is_any(_s.environment_id)
+    ),
+)
+_TAKE_BACK: Final = compiled(
+    "delete environments.migrated",
+    delete(environments).where(_e.workspace_id == WORKSPACE, is_any(_e.id), _e.version == 1),
+)
+_Secret = tuple[str, str, bytes]
+
+
+class EnvironmentTarget:
+    """Environments; whether one is active is decided where it is created, and left alone later."""
+
+    async def found(
+        self, transaction: Transaction, place: Place, ids: Sequence[str]
+    ) -> dict[str, Found]:
+        """The environments that exist, with their sealed secrets."""
+        rows = await transaction.rows(_FOUND, workspace=place.workspace_id, ids=ids)
+        if not rows:
+            return {}
+        sealed: dict[str, dict[str, bytes]] = {str(row["id"]): {} for row in rows}
+        kept = await transaction.rows(
+            _FOUND_SECRETS, workspace=place.workspace_id, ids=list(sealed)
+        )
+        for row in kept:
+            sealed[str(row["environment_id"])][row["name"]] = row["ciphertext"]
+        found = {}
+        for row in rows:
+            names = sealed[str(row["id"])]
+            body = row["body"].encode()[:-1] + b',"secrets":%s}' % encode(sorted(names))
+            found[str(row["id"])] = Found(body, row["version"], names)
+        return found
+
+    async def create(self, transaction: Transaction, place: Place, items: Sequence[Item]) -> None:
+        """Insert environments and their sealed secrets."""
+        drafts = _drafts(items)
+        rows = [
+            msgspec.json.decode(content_of(item)) | {"isActive": draft.is_active}
+            for item, draft in zip(items, drafts, strict=True)
+        ]
+        await transaction.row(
+            _CREATE,
+            workspace=place.workspace_id,
+            user=place.user_id,
+            rows=encode(rows).decode(),
+        )
+        await self._put_secrets(transaction, place, _sealed(place, drafts))
+
+    async def overwrite(
+        self, transaction: Transaction, place: Place, changes: Sequence[Change]
+    ) -> int:
+        """Replace environments and all their secrets."""
+        contents = [change.content() for change in changes]
+        drafts = _drafts([change.item for change in changes])
+        return await self._put(transaction, place, contents, _sealed(place, drafts))
+
+    async def _put(
+        self,
+        transaction: Transaction,
+        place: Place,
+        contents: list[Content],
+        secrets: list[_Secret],
+    ) -> int:
+        rows = encode(contents).decode()
+        changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
+        written = {str(row["id"]) for row in changed}
+        await transaction.row(_CLEAR, workspace=place.workspace_id, ids=list(written))
+        kept = [each for each in secrets if each[0] in written]
+        await self._put_secrets(transaction, place, kept)
+        return len(written)
+
+    async def _put_secrets(
+        self, transaction: Transaction, place: Place, secrets: list[_Secret]
+    ) -> None:
+        if secrets:
+            await transaction.row(
+                _PUT_SECRETS,
+                workspace=place.workspace_id,
+                secret_ids=[uuid7() for _ in secrets],
+                ids=[each[0] for each in secrets],
+                names=[each[1] for each in secrets],
+                ciphertexts=[each[2] for each in secrets],
+            )
+
+    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
+        """Delete environments nobody has changed since."""
+        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, ids=ids)
+
+    async def restore(
+        self, transaction: Transaction, place: Place, target_id: str, before: Content
+    ) -> None:
+        """Give an environment its fields and secrets back, as a new version."""
+        now = await self.found(transaction, place, [target_id])
+        if target_id in now:
+            content = now[target_id].values() | before
+            secrets = [(target_id, name, value) for name, value in unsealed(before).items()]
+            await self._put(transaction, place, [content], secrets)
+
+
+def _drafts(items: Sequence[Item]) -> list[EnvironmentDraft]:
+    return [item.draft for item in items if isinstance(item.draft, EnvironmentDraft)]
+
+
+def _sealed(place: Place, drafts: list[EnvironmentDraft]) -> list[_Secret]:
+    return [
+        (draft.id, name, place.box.seal(value))
+        for draft in drafts
+        for name, value in draft.secrets.items()
+    ]

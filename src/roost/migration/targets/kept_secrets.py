@@ -1,0 +1,109 @@
+"""Credentials that belong to no environment: sealed, named, never shown."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, LargeBinary, Text, bindparam, delete, func, insert, select, update
+
+from roost.db.jsontext import object_text
+from roost.db.pool import Transaction
+from roost.db.statements import compiled
+from roost.migration.content import Content
+from roost.migration.drafts import SecretDraft
+from roost.migration.model import Item
+from roost.migration.tables import kept_secrets
+from roost.migration.targets.sealing import unsealed
+from roost.migration.targets.target import IDS, USER, WORKSPACE, Change, Found, Place, is_any
+
+_c = kept_secrets.c
+_mine = (_c.workspace_id == WORKSPACE) & (_c.user_id == USER)
+_sealed = (
+    func.unnest(
+        IDS,
+        bindparam("names", type_=ARRAY(Text)),
+        bindparam("ciphertexts", type_=ARRAY(LargeBinary)),
+    )
+    .table_valued("id", "name", "ciphertext", name="new")
+    .render_derived()
+)
+VALUE: Final = "value"
+"""The name under which a kept secret's own value is known here."""
+
+_CREATE: Final = compiled(
+    "insert kept_secrets",
+    insert(kept_secrets).from_select(
+        ["workspace_id", "user_id", "id", "name", "ciphertext"],
+        select(WORKSPACE, USER, _sealed.c.id, _sealed.c.name, _sealed.c.ciphertext),
+    ),
+)
+_OVERWRITE: Final = compiled(
+    "update kept_secrets",
+    update(kept_secrets)
+    .where(_mine, _c.id == _sealed.c.id)
+    .values(ciphertext=_sealed.c.ciphertext, updated_at=func.now())
+    .returning(_c.id),
+)
+_FOUND: Final = compiled(
+    "select kept_secrets",
+    select(_c.id, object_text({"id": _c.id, "name": _c.name}).label("body"), _c.ciphertext).where(
+        _mine, is_any(_c.id)
+    ),
+)
+_TAKE_BACK: Final = compiled(
+    "delete kept_secrets", delete(kept_secrets).where(_mine, is_any(_c.id))
+)
+
+
+class KeptSecretTarget:
+    """Kept secrets of the user."""
+
+    async def found(
+        self, transaction: Transaction, place: Place, ids: Sequence[str]
+    ) -> dict[str, Found]:
+        """The names that exist, with their sealed values."""
+        rows = await transaction.rows(
+            _FOUND, workspace=place.workspace_id, user=place.user_id, ids=ids
+        )
+        return {
+            str(row["id"]): Found(row["body"].encode(), sealed={VALUE: row["ciphertext"]})
+            for row in rows
+        }
+
+    async def create(self, transaction: Transaction, place: Place, items: Sequence[Item]) -> None:
+        """Seal and insert."""
+        await transaction.row(_CREATE, **self._values(place, items))
+
+    async def overwrite(
+        self, transaction: Transaction, place: Place, changes: Sequence[Change]
+    ) -> int:
+        """Seal and replace."""
+        values = self._values(place, [change.item for change in changes])
+        return len(await transaction.rows(_OVERWRITE, **values))
+
+    def _values(self, place: Place, items: Sequence[Item]) -> dict[str, Any]:
+        drafts = [item.draft for item in items]
+        found = [draft for draft in drafts if isinstance(draft, SecretDraft)]
+        return {
+            "workspace": place.workspace_id,
+            "user": place.user_id,
+            "ids": [item.target_id for item in items],
+            "names": [draft.name for draft in found],
+            "ciphertexts": [place.box.seal(draft.value) for draft in found],
+        }
+
+    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
+        """Delete secrets."""
+        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, user=place.user_id, ids=ids)
+
+    async def restore(
+        self, transaction: Transaction, place: Place, target_id: str, before: Content
+    ) -> None:
+        """Put the sealed value back."""
+        await transaction.rows(
+            _OVERWRITE,
+            workspace=place.workspace_id,
+            user=place.user_id,
+            ids=[target_id],
+            names=[""],
+            ciphertexts=[unsealed(before)[VALUE]],
+        )

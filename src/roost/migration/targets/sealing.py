@@ -1,0 +1,39 @@
+"""Sealed secrets in a conflict's record, for putting them back; no route shows them."""
+
+from base64 import b64decode, b64encode
+
+from roost.environments.secret_box import SecretBox, SecretKeyError
+from roost.migration.content import Content
+
+SEALED = "sealed"
+
+
+def sealed_record(sealed: dict[str, bytes]) -> dict[str, str]:
+    """Sealed secrets as JSON can hold them."""
+    return {name: b64encode(value).decode() for name, value in sealed.items()}
+
+
+def unsealed(record: Content) -> dict[str, bytes]:
+    """The sealed secrets of a record."""
+    kept: dict[str, str] = record.get(SEALED, {})
+    return {name: b64decode(value) for name, value in kept.items()}
+
+
+def opens_to(box: SecretBox, sealed: dict[str, bytes], values: dict[str, str]) -> bool:
+    """Whether the sealed secrets are these values; one that no key opens is none of them."""
+    if sealed.keys() != values.keys():
+        return False
+    try:
+        return all(box.open(sealed[name]) == value for name, value in values.items())
+    except SecretKeyError:
+        return False
+
+
+def all_open(box: SecretBox, sealed: dict[str, bytes]) -> bool:
+    """Whether each can be opened."""
+    try:
+        for value in sealed.values():
+            box.open(value)
+    except SecretKeyError:
+        return False
+    return True

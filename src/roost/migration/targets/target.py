@@ -1,0 +1,111 @@
+"""What every target can do."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, column, func
+from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from roost.db.pool import Transaction
+from roost.environments.secret_box import SecretBox
+from roost.migration.content import Content, content_of, normal
+from roost.migration.model import Item
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Whose rows they are, and what seals their secrets."""
+
+    workspace_id: UUID
+    user_id: UUID
+    box: SecretBox
+
+
+class Found(msgspec.Struct):
+    """A row that exists: its content's JSON text, its version, its secrets as they are kept."""
+
+    body: bytes
+    version: int | None = None
+    sealed: dict[str, bytes] = {}
+
+    def normal(self) -> Content:
+        """The content for comparing."""
+        content: Content = normal(self.body)
+        return content
+
+    def values(self) -> Content:
+        """The content for writing it back."""
+        content: Content = msgspec.json.decode(self.body)
+        return content
+
+
+class Change(msgspec.Struct):
+    """An item that overwrites a row: `version` is the one that was planned with.
+
+    `kept` are fields whose value the row knows better.
+    """
+
+    item: Item
+    version: int | None
+    kept: Content = {}
+
+    def content(self) -> Content:
+        """What the row is to be, with the version it is to have before."""
+        incoming: Content = msgspec.json.decode(content_of(self.item))
+        return incoming | self.kept | {"expected": self.version}
+
+
+class Target(Protocol):
+    """A table's verbs. Each takes a chunk and does it in one or few statements."""
+
+    async def found(
+        self, transaction: Transaction, place: Place, ids: Sequence[str]
+    ) -> dict[str, Found]:
+        """The rows that exist of these ids."""
+
+    async def create(self, transaction: Transaction, place: Place, items: Sequence[Item]) -> None:
+        """Insert rows; asyncpg.UniqueViolationError when one is there already."""
+
+    async def overwrite(
+        self, transaction: Transaction, place: Place, changes: Sequence[Change]
+    ) -> int:
+        """Put the incoming in the place of what is there; gives how many rows had the version."""
+
+    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
+        """Delete rows that were created, unless somebody has changed them since."""
+
+    async def restore(
+        self, transaction: Transaction, place: Place, target_id: str, before: Content
+    ) -> None:
+        """Give a row the field values it had, and the sealed secrets in `before["sealed"]`."""
+
+
+WORKSPACE: ColumnElement[UUID] = bindparam("workspace", type_=Uuid)
+USER: ColumnElement[UUID] = bindparam("user", type_=Uuid)
+IDS: ColumnElement[Any] = bindparam("ids", type_=ARRAY(Uuid))
+
+
+def is_any(identifier: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Whether it is one of the bound `ids`."""
+    return identifier == func.any(IDS)
+
+
+def records(
+    columns: Mapping[str, ColumnElement[Any]],
+    name: str = "new",
+    source: ColumnElement[Any] | None = None,
+) -> TableValuedAlias:
+    """Rows out of a JSON array; a member's SQL type is that of the column by its wire name."""
+    rows: ColumnElement[Any] = bindparam("rows", type_=JSON) if source is None else source
+    return (
+        func.json_to_recordset(rows)
+        .table_valued(*(column(wire, known.type) for wire, known in columns.items()), name=name)
+        .render_derived(with_types=True)
+    )
+
+
+def text_array(rows: Sequence[bytes]) -> str:
+    """JSON objects as one JSON array, in text."""
+    return f"[{b','.join(rows).decode()}]"

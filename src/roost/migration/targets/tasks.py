@@ -1,0 +1,239 @@
+"""Tasks with their conversations: a chunk in one statement."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    case,
+    column,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSON, aggregate_order_by
+
+from roost.db.json import rfc3339
+from roost.db.jsontext import object_text
+from roost.db.pool import Transaction
+from roost.db.statements import Statement, compiled
+from roost.migration.content import Content, content_of, encode
+from roost.migration.model import Item
+from roost.migration.targets.target import (
+    USER,
+    WORKSPACE,
+    Change,
+    Found,
+    Place,
+    is_any,
+    records,
+    text_array,
+)
+from roost.tasks.tables import messages, tasks
+
+_t, _m = tasks.c, messages.c
+_ID: Final = {"id": _t.id}
+_FIELDS: Final[dict[str, Any]] = {
+    "title": _t.title,
+    "description": _t.description,
+    "status": _t.status,
+    "priority": _t.priority,
+    "mode": _t.mode,
+    "environmentId": _t.environment_id,
+    "repository": _t.repository,
+    "branch": _t.branch,
+    "labels": _t.labels,
+    "dueAt": _t.due_at,
+    "completedAt": _t.completed_at,
+    "archivedAt": _t.archived_at,
+    "statusMessage": _t.status_message,
+    "hasChanges": _t.has_changes,
+    "pullRequest": _t.pull_request,
+    "position": _t.position,
+    "metadata": _t.metadata,
+    "createdAt": _t.created_at,
+    "updatedAt": _t.updated_at,
+}
+_MESSAGE: Final[dict[str, Any]] = {
+    "id": _m.id,
+    "position": _m.position,
+    "role": _m.role,
+    "type": _m.type,
+    "text": _m.text,
+    "payload": _m.payload,
+    "createdBy": _m.created_by,
+    "createdAt": _m.created_at,
+}
+# The version digit of a UUID's text: messages written in Roost have 7, migrated ones 5.
+_VERSION_AT: Final = 14
+
+
+def _new_messages(source: Any) -> Any:  # noqa: ANN401 -- a table-valued function
+    return records(_MESSAGE, "message", source.c.messages)
+
+
+def _new_tasks() -> Any:  # noqa: ANN401 -- a table-valued function
+    return records({**_ID, **_FIELDS, "messages": column("messages", JSON)})
+
+
+def _insert_messages(source: Any) -> Any:  # noqa: ANN401 -- a CTE
+    said = _new_messages(source)
+    author = func.coalesce(said.c.createdBy, case((said.c.role == "user", USER)))
+    rows = select(
+        WORKSPACE,
+        source.c.id,
+        *(said.c[name] for name in ("id", "position", "role", "type", "text", "payload")),
+        author,
+        func.coalesce(said.c.createdAt, source.c.createdAt),
+    ).select_from(source.join(said, true()))
+    names = ["workspace_id", "task_id", "id", "position", "role", "type", "text", "payload"]
+    return insert(messages).from_select([*names, "created_by", "created_at"], rows)
+
+
+def _create() -> Statement:
+    new = select(_new_tasks()).cte("source").prefix_with("MATERIALIZED")
+    made = (
+        insert(tasks)
+        .from_select(
+            ["workspace_id", "created_by", "id", *(known.name for known in _FIELDS.values())],
+            select(WORKSPACE, USER, new.c.id, *(new.c[name] for name in _FIELDS)),
+        )
+        .cte("made")
+    )
+    return compiled("insert tasks.migrated", _insert_messages(new).add_cte(made))
+
+
+def _overwrite() -> Statement:
+    new = records({**_ID, **_FIELDS, "expected": _t.version, "messages": column("messages", JSON)})
+    values = {known.name: new.c[name] for name, known in _FIELDS.items()}
+    unchanged = new.c.expected.is_(None) | (_t.version == new.c.expected)
+    changed = (
+        update(tasks)
+        .where(_t.workspace_id == WORKSPACE, _t.id == new.c.id, unchanged)
+        .values(**values, version=_t.version + 1)
+        .returning(_t.id, rfc3339(_t.created_at).label("made"))
+    )
+    return compiled("update tasks.migrated", changed)
+
+
+def _put_messages() -> Statement:
+    source = records({**_ID, "createdAt": _t.created_at, "messages": column("messages", JSON)})
+    return compiled("insert messages.migrated", _insert_messages(source))
+
+
+def _found() -> Statement:
+    body = object_text({**_ID, **_FIELDS})
+    rows = select(_t.id, _t.version, body.label("body")).where(
+        _t.workspace_id == WORKSPACE, is_any(_t.id)
+    )
+    return compiled("select tasks.migrated", rows)
+
+
+def _found_messages() -> Statement:
+    comma: Any = literal_column("','")
+    joined = func.string_agg(object_text(_MESSAGE), aggregate_order_by(comma, _m.position))
+    rows = (
+        select(_m.task_id, func.concat("[", joined, "]").label("body"))
+        .where(_m.workspace_id == WORKSPACE, is_any(_m.task_id))
+        .group_by(_m.task_id)
+    )
+    return compiled("select messages.migrated", rows)
+
+
+_CREATE: Final = _create()
+_OVERWRITE: Final = _overwrite()
+_PUT_MESSAGES: Final = _put_messages()
+_FOUND: Final = _found()
+_FOUND_MESSAGES: Final = _found_messages()
+_CLEAR: Final = compiled(
+    "delete messages.migrated",
+    delete(messages).where(_m.workspace_id == WORKSPACE, is_any(_m.task_id)),
+)
+_TAKE_BACK: Final = compiled(
+    "delete tasks.migrated",
+    delete(tasks).where(_t.workspace_id == WORKSPACE, is_any(_t.id), _t.version == 1),
+)
+
+
+class TaskTarget:
+    """Tasks; their messages go with them."""
+
+    async def found(
+        self, transaction: Transaction, place: Place, ids: Sequence[str]
+    ) -> dict[str, Found]:
+        """The tasks that exist, each with its conversation."""
+        rows = await transaction.rows(_FOUND, workspace=place.workspace_id, ids=ids)
+        if not rows:
+            return {}
+        present = [row["id"] for row in rows]
+        said = await transaction.rows(_FOUND_MESSAGES, workspace=place.workspace_id, ids=present)
+        texts = {row["task_id"]: row["body"] for row in said}
+        return {
+            str(row["id"]): Found(
+                f'{row["body"][:-1]},"messages":{texts.get(row["id"], "[]")}}}'.encode(),
+                row["version"],
+            )
+            for row in rows
+        }
+
+    async def create(self, transaction: Transaction, place: Place, items: Sequence[Item]) -> None:
+        """Insert tasks and messages."""
+        rows = text_array([content_of(item) for item in items])
+        await transaction.row(_CREATE, workspace=place.workspace_id, user=place.user_id, rows=rows)
+
+    async def overwrite(
+        self, transaction: Transaction, place: Place, changes: Sequence[Change]
+    ) -> int:
+        """Put the incoming tasks, conversations and all, in the place of what is there."""
+        contents = [change.content() for change in changes]
+        return await self._put(transaction, place, contents)
+
+    async def _put(self, transaction: Transaction, place: Place, contents: list[Content]) -> int:
+        rows = encode(contents).decode()
+        changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
+        # Messages without a time have their task's, which may be the one it had before.
+        created = {str(row["id"]): row["made"] for row in changed}
+        await transaction.row(_CLEAR, workspace=place.workspace_id, ids=list(created))
+        said = [
+            {"id": each["id"], "createdAt": created[each["id"]], "messages": each["messages"]}
+            for each in contents
+            if each["id"] in created
+        ]
+        await transaction.row(
+            _PUT_MESSAGES,
+            workspace=place.workspace_id,
+            user=place.user_id,
+            rows=encode(said).decode(),
+        )
+        return len(created)
+
+    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
+        """Delete tasks nobody has changed since."""
+        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, ids=ids)
+
+    async def restore(
+        self, transaction: Transaction, place: Place, target_id: str, before: Content
+    ) -> None:
+        """Give a task its fields and conversation back, as a new version."""
+        now = await self.found(transaction, place, [target_id])
+        if target_id in now:
+            content = now[target_id].values() | before
+            await self._put(transaction, place, [{"expected": None} | content])
+
+
+def without_later(content: Content, count: int) -> Content:
+    """A row's content as a draft has it: without authors, and what was said in Roost later.
+
+    What comes after `count` messages was, when it has ids that Roost gave.
+    """
+    said: list[dict[str, Any]] = content["messages"]
+    if all(each["id"][_VERSION_AT] == "7" for each in said[count:]):
+        said = said[:count]
+    for each in said:
+        each.pop("createdBy", None)
+        if each["createdAt"] == content["createdAt"]:
+            each["createdAt"] = None
+    return content | {"messages": said}

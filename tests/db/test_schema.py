@@ -1,0 +1,201 @@
+"""Schema revisions: what the code says is what the database has, and one process at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import chain
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from roost.app import SCHEMA_TOOLS
+from roost.db.faults import SchemaError
+from roost.db.metadata import metadata
+from roost.db.schema import LOCK, known_revisions, require_known, schema_state, upgrade
+from tests.db.rows import TENANT_TABLES
+from tests.db.waiting import until
+from tests.support.schema import OWNER_ROLE, as_role
+
+BOOKKEEPING = "alembic_version"
+NOT_OURS = {BOOKKEEPING, "pg_stat_statements", "pg_stat_statements_info"}
+
+
+@asynccontextmanager
+async def engine_connection(url: str) -> AsyncIterator[Any]:
+    engine = create_async_engine(
+        "postgresql+asyncpg://", poolclass=NullPool, async_creator=lambda: asyncpg.connect(url)
+    )
+    async with engine.connect() as connection:
+        yield connection
+    await engine.dispose()
+
+
+def differences(connection: Connection) -> list[Any]:
+    """Let Alembic compare the tables in the code with the database's."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    # It can't compare defaults, computed columns and some indexes; the listings below do.
+    return [
+        found
+        for found in compare_metadata(context, metadata)
+        if not (found[0] == "remove_table" and found[1].name == BOOKKEEPING)
+    ]
+
+
+LISTINGS = {
+    "columns": """
+        select table_name, column_name, udt_name, is_nullable, column_default,
+               generation_expression, character_maximum_length, collation_name
+        from information_schema.columns where table_schema = $1""",
+    "indexes": """
+        select tablename, indexname, replace(indexdef, $1 || '.', '')
+        from pg_indexes where schemaname = $1""",
+    "constraints": """
+        select c.conrelid::regclass::text, c.conname, c.contype::text,
+               replace(pg_get_constraintdef(c.oid), $1 || '.', '')
+        from pg_constraint c where c.connamespace = $1::regnamespace and c.contype <> 'n'""",
+}
+
+
+async def listing(connection: Any, what: str, schema: str) -> set[tuple[Any, ...]]:
+    """List columns, indexes or constraints, but for Alembic's own table."""
+    rows = await connection.fetch(LISTINGS[what], schema)
+    found = {tuple(row) for row in rows}
+    prefix = f"{schema}."
+    plain = {(str(row[0]).removeprefix(prefix), *row[1:]) for row in found}
+    return {row for row in plain if row[0] not in NOT_OURS}
+
+
+async def test_alembic_finds_no_difference(fresh_roost_database: str) -> None:
+    async with engine_connection(as_role(fresh_roost_database, OWNER_ROLE)) as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_alembic_finds_a_difference_where_there_is_one(fresh_roost_database: str) -> None:
+    owner = await asyncpg.connect(as_role(fresh_roost_database, OWNER_ROLE))
+    await owner.execute("alter table tasks alter column branch type varchar(10)")
+    await owner.execute("alter table tasks add column extra int")
+    await owner.close()
+    async with engine_connection(as_role(fresh_roost_database, OWNER_ROLE)) as connection:
+        assert len(await connection.run_sync(differences)) == 2
+
+
+async def test_tables_made_from_the_code_equal_the_revised_ones(
+    fresh_roost_database: str, scratch_database: str
+) -> None:
+    # Both ways: nothing more in the code, and nothing more in the revisions.
+    async with engine_connection(scratch_database) as connection:
+        await connection.run_sync(metadata.create_all)
+        await connection.commit()
+    revised = await asyncpg.connect(fresh_roost_database)
+    made = await asyncpg.connect(scratch_database)
+    for what in LISTINGS:
+        ours = await listing(made, what, "public")
+        theirs = await listing(revised, what, "public")
+        assert ours - theirs == set(), f"{what} only in the code"
+        assert theirs - ours == set(), f"{what} only in the revisions"
+        assert {row[0] for row in ours} >= set(TENANT_TABLES), what
+    await revised.close()
+    await made.close()
+
+
+async def test_of_two_upgrades_at_once_one_does_the_work(scratch_database: str) -> None:
+    owner = await made_empty(scratch_database)
+    done = await asyncio.gather(*(upgrade(owner, SCHEMA_TOOLS) for _ in range(3)))
+    assert sorted(chain.from_iterable(done)) == known_revisions()
+    assert await upgrade(owner, SCHEMA_TOOLS) == []
+
+
+async def test_an_upgrade_of_a_current_database_changes_nothing(fresh_roost_database: str) -> None:
+    connection = await asyncpg.connect(fresh_roost_database)
+    before = [await listing(connection, what, "public") for what in LISTINGS]
+    ended = await connection.fetchval("select xmin::text from alembic_version")
+    assert await upgrade(as_role(fresh_roost_database, OWNER_ROLE), SCHEMA_TOOLS) == []
+    assert await connection.fetchval("select xmin::text from alembic_version") == ended
+    assert [await listing(connection, what, "public") for what in LISTINGS] == before
+    await connection.close()
+
+
+async def test_an_upgrade_waits_for_another_that_is_under_way(scratch_database: str) -> None:
+    owner = await made_empty(scratch_database)
+    other = await asyncpg.connect(owner)
+    await other.execute(f"select pg_advisory_lock({LOCK})")
+    waiting = asyncio.create_task(upgrade(owner, SCHEMA_TOOLS))
+    waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    await until(lambda: other.fetchval(waits))
+    assert not waiting.done()
+    await other.execute(f"select pg_advisory_unlock({LOCK})")
+    assert await waiting == known_revisions()
+    await other.close()
+
+
+async def test_a_lock_of_somebody_else_ends_the_upgrade_and_nothing_is_changed(
+    scratch_database: str,
+) -> None:
+    owner = await made_empty(scratch_database)
+    revisions = known_revisions()
+    await upgrade(owner, SCHEMA_TOOLS)
+    connection = await asyncpg.connect(owner)
+    # As if the last revision were still to come: its tables are held, and it can't replace them.
+    await connection.execute("update alembic_version set version_num = $1", revisions[-2])
+    holder = await asyncpg.connect(owner)
+    transaction = holder.transaction()
+    await transaction.start()
+    await holder.execute("lock table journal.relation in access exclusive mode")
+    await connection.execute("drop table if exists migration_keys, migration_items cascade")
+    await connection.execute("drop table if exists migration_dumps, migrations cascade")
+    await connection.execute("drop table if exists documents, kept_secrets cascade")
+    await connection.execute("drop function if exists unfinished_migrations()")
+    before = [await listing(connection, what, "public") for what in LISTINGS]
+    with pytest.raises(SchemaError, match=r"could not lock .* nothing was changed"):
+        await upgrade(owner, SCHEMA_TOOLS, lock_timeout=0.2)
+    assert [await listing(connection, what, "public") for what in LISTINGS] == before
+    assert (await schema_state(connection)).current == revisions[-2]
+    await transaction.rollback()
+    assert await upgrade(owner, SCHEMA_TOOLS) == revisions[-1:]
+    await holder.close()
+    await connection.close()
+
+
+async def test_a_revision_that_fails_changes_nothing_and_says_why(scratch_database: str) -> None:
+    owner = await made_empty(scratch_database)
+    connection = await asyncpg.connect(owner)
+    await connection.execute("create table public.environments (mine int)")
+    with pytest.raises(SchemaError, match=r"0002 failed.*environments.*already exists"):
+        await upgrade(owner, SCHEMA_TOOLS)
+    assert (await schema_state(connection)).current == "0001"
+    await connection.close()
+
+
+async def test_a_newer_revision_is_refused(fresh_roost_database: str) -> None:
+    owner = as_role(fresh_roost_database, OWNER_ROLE)
+    connection = await asyncpg.connect(owner)
+    await connection.execute("update alembic_version set version_num = '9999'")
+    with pytest.raises(SchemaError, match=r"9999.*does not know.*install the newer Roost"):
+        await upgrade(owner, SCHEMA_TOOLS)
+    state = await schema_state(connection)
+    assert not state.known
+    with pytest.raises(SchemaError):
+        require_known(state)
+    await connection.close()
+
+
+async def made_empty(superuser_url: str) -> str:
+    """Hand an empty database to the owner's role; gives the owner's URL."""
+    connection = await asyncpg.connect(superuser_url)
+    name = await connection.fetchval("select quote_ident(current_database())")
+    await connection.execute(f"alter database {name} owner to {OWNER_ROLE}")
+    await connection.execute(f"alter schema public owner to {OWNER_ROLE}")
+    await connection.close()
+    return as_role(superuser_url, OWNER_ROLE)
+
+
+@pytest.fixture(autouse=True)
+def _roles(template: str) -> None:
+    """See that the server has both roles: it has them once it has the template."""
+    del template
