@@ -6,8 +6,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from roost.db.roles import APP_ROLE, OWNER_ROLE
 from tests.db.rows import TENANT_TABLES
-from tests.support.schema import APP_ROLE, OWNER_ROLE, as_role
+from tests.support.schema import as_role
 
 # What each table with a tenant must have; a row for each that lacks something.
 WALK = """

@@ -10,9 +10,10 @@ import asyncpg
 import pytest
 
 from roost.db.metadata import metadata
+from roost.db.roles import APP_ROLE
 from roost.db.tenancy import SET_CONTEXT, Context
 from tests.db.rows import TENANT_TABLES, fill, row_of
-from tests.support.schema import APP_ROLE, as_role
+from tests.support.schema import as_role
 
 REFUSED = (asyncpg.InsufficientPrivilegeError, asyncpg.UniqueViolationError)
 CHILDREN = [

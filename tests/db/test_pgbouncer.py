@@ -16,13 +16,14 @@ import pytest
 
 from roost.app import SCHEMA_TOOLS
 from roost.db.pool import Database
+from roost.db.roles import APP_ROLE, OWNER_ROLE
 from roost.db.schema import known_revisions, upgrade
 from roost.db.target import Target, TargetOptions, open_target, prepare
 from roost.journal.ticker import Ticker
 from roost.tasks.routes import TaskRoutes
 from tests.db.waiting import until
 from tests.support.house import House
-from tests.support.schema import APP_ROLE, OWNER_ROLE, as_role
+from tests.support.schema import as_role
 
 PGBOUNCER = Path("/usr/sbin/pgbouncer")
 TASKS = "/api/v1/tasks"

@@ -17,10 +17,11 @@ from sqlalchemy.pool import NullPool
 from roost.app import SCHEMA_TOOLS
 from roost.db.faults import SchemaError
 from roost.db.metadata import metadata
+from roost.db.roles import OWNER_ROLE
 from roost.db.schema import LOCK, known_revisions, require_known, schema_state, upgrade
 from tests.db.rows import TENANT_TABLES
 from tests.db.waiting import until
-from tests.support.schema import OWNER_ROLE, as_role
+from tests.support.schema import as_role
 
 BOOKKEEPING = "alembic_version"
 NOT_OURS = {BOOKKEEPING, "pg_stat_statements", "pg_stat_statements_info"}

@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import Integer, bindparam, func, select
 
 from roost.db.pool import Database
+from roost.db.roles import APP_ROLE
 from roost.db.statements import Statement, compiled
 from roost.db.tenancy import SET_CONTEXT, TENANT_ID, Context, tenant_cte, tenant_read
 from roost.tasks.queries import task_page
 from roost.tasks.tables import messages, tasks
 from roost.web.paging import SortKey
 from tests.db.rows import TENANT_TABLES, fill
-from tests.support.schema import APP_ROLE, as_role, pool_config
+from tests.support.schema import as_role, pool_config
 
 SWITCHES = (
     "enable_hashjoin",

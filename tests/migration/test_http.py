@@ -3,13 +3,18 @@
 import asyncio
 import hashlib
 import json
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
+from openapi_spec_validator import validate
 
 from roost.migration.claim import claimed
+from roost.migration.model import Kind, Verdict
+from roost.migration.routes import MigrationRoutes
 from roost.migration.sources import utf8
+from roost.migration.wire import KindName, VerdictName
+from roost.web import openapi
 from tests.migration.bench import API, BROWSER, GARBAGE, Bench, store, task
 
 JSON = {"content-type": "application/json"}
@@ -165,6 +170,16 @@ async def test_an_idempotency_key_gives_the_first_answer_again(bench: Bench) -> 
         f"{API}/migration", json={"keys": {"theme": "light"}}, headers=headers
     )
     assert other.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+def test_the_names_that_items_are_filtered_by_are_those_there_are() -> None:
+    assert set(get_args(VerdictName)) == {each.value for each in Verdict}
+    assert set(get_args(KindName)) == {each.value for each in Kind}
+
+
+async def test_the_description_of_the_routes_is_valid_openapi(bench: Bench) -> None:
+    routes = MigrationRoutes(bench.house.kit, bench.box, 1)
+    validate(json.loads(json.dumps(openapi.document(routes.endpoints(), "0"))))
 
 
 async def test_the_journal_names_the_migration_as_the_cause(bench: Bench) -> None:

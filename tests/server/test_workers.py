@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from roost.db.embedded import Endpoint
-from tests.support.schema import OWNER_ROLE, _database, as_role
+from roost.db.roles import OWNER_ROLE
+from tests.support.schema import _database, as_role
 from tests.support.server import API, Server, serving, wait_until
 
 COUNT = re.compile(

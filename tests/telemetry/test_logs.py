@@ -128,7 +128,7 @@ def test_tracebacks_show_places_and_causes_but_no_values() -> None:
         try:
             fail_with(f"duplicate key\nDETAIL:  Key (email)=({local}) already exists.")
         except ServerError as cause:
-            raise RuntimeError("outer") from cause  # noqa: EM101
+            raise RuntimeError("outer") from cause
     except RuntimeError:
         structlog.get_logger().exception("failed")
     [line] = lines(stream)

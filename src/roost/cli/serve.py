@@ -13,6 +13,7 @@ from roost.cli.context import DatabaseUrl, DataDir, opened, read_settings, ready
 from roost.cli.listen import Listen, run_server
 from roost.cli.watchdog import watched
 from roost.cli.worker import Handover
+from roost.db.roles import role_facts
 from roost.db.target import Target
 from roost.environments.secret_keys import open_secret_box
 from roost.identity import administration
@@ -70,6 +71,10 @@ async def _prepare(target: Target) -> tuple[Target, str | None]:
     prepared = await ready(target)
     connection = await prepared.connect_as_owner()
     try:
+        facts = await role_facts(connection)
+        if not (facts.owns_tables or facts.is_superuser):
+            # All users are hidden from it: it can't know whether this is the first run.
+            return prepared, None
         return prepared, await administration.first_run(connection)
     finally:
         await connection.close()

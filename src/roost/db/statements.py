@@ -40,6 +40,13 @@ class Statement:
             self._compile()
         return self._places
 
+    @property
+    def constants(self) -> Mapping[str, object]:
+        """The values that come with the statement, by place."""
+        if self._sql is None and self._compile is not None:
+            self._compile()
+        return self._constants
+
     def arguments(self, values: Mapping[str, object]) -> list[object]:
         """Order `values` by place; a place without a value raises KeyError."""
         places, constants = self.places, self._constants

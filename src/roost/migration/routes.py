@@ -112,8 +112,7 @@ class MigrationRoutes:
         values: dict[str, Any] = {"limit": query.limit, "migration": call.id()}
         filters = tuple(name for name in ("verdict", "kind", "key") if getattr(query, name))
         for name in filters:
-            chosen = getattr(query, name)
-            values[name] = chosen if name == "key" else [each.value for each in chosen]
+            values[name] = getattr(query, name)
         by_cursor = query.cursor is not None
         if query.cursor is not None:
             values["after_0"] = decode_cursor(_SORT, query.cursor, unique=True)[0]

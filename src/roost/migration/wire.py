@@ -1,7 +1,7 @@
 """What goes over HTTP: bodies, queries, answers."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -9,6 +9,22 @@ from msgspec import Meta
 
 from roost.migration.model import Config, Counts, Kind, Progress, State, Verdict
 from roost.web.paging import PageQuery
+
+# The names by themselves: a parameter's schema stands alone.
+VerdictName = Literal["create", "same", "update", "conflict", "invalid", "skip"]
+KindName = Literal[
+    "task",
+    "message",
+    "environment",
+    "document",
+    "preference",
+    "secret",
+    "offlineWrite",
+    "backup",
+    "cache",
+    "probe",
+    "unknown",
+]
 
 
 class MigrationStart(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +111,6 @@ class Receipt(msgspec.Struct, rename="camel", kw_only=True):
 class ItemQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
     """The parameters of a migration's items."""
 
-    verdict: list[Verdict] = msgspec.field(default_factory=list)
-    kind: list[Kind] = msgspec.field(default_factory=list)
+    verdict: list[VerdictName] = msgspec.field(default_factory=list)
+    kind: list[KindName] = msgspec.field(default_factory=list)
     key: Annotated[str, Meta(description="The localStorage key.")] | None = None

@@ -128,11 +128,12 @@ def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
 def query_parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
     """Describe a struct's fields as query parameters."""
     schema: dict[str, Any] = msgspec.json.schema(query, schema_hook=schema_hook)
-    body = next(iter(schema["$defs"].values())) if "$defs" in schema else schema
+    known = schema.get("$defs", {})
+    body = known[_name(schema)] if "$ref" in schema else schema
     required = set(body.get("required", ()))
     found = []
     for name, given in body["properties"].items():
-        plain = _without_null(given)
+        plain = _without_null(_inlined(given, known))
         parameter: dict[str, Any] = {"name": name, "in": "query", "schema": plain}
         description = plain.pop("description", None)
         if description:
@@ -143,6 +144,21 @@ def query_parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
             parameter |= {"style": "form", "explode": True}
         found.append(parameter)
     return found
+
+
+def _name(reference: dict[str, Any]) -> str:
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+def _inlined(schema: Any, known: dict[str, Any]) -> Any:  # noqa: ANN401 -- a part of a JSON schema
+    """Put what is referred to (enumerations) in its place: a parameter has no definitions."""
+    if isinstance(schema, list):
+        return [_inlined(part, known) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(known[_name(schema)], known)
+    return {name: _inlined(part, known) for name, part in schema.items()}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
