@@ -27,7 +27,7 @@ def test_an_empty_folder_becomes_a_server_and_other_commands_join_it(data_dir: P
 
         user = document("user", "create", "ann@example.test", "--data-dir", data_dir)
         assert set(user) == {"id", "workspaceId"}
-        assert UUID(user["id"])
+        assert str(UUID(user["id"])) == user["id"]
         token = document(
             *("token", "create", "--name", "ci", "--user", "ANN@example.test"),
             *("--scope", "tasks:read", "--data-dir", data_dir),

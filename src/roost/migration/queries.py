@@ -26,8 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from roost.db.json import as_json_list
-from roost.db.jsontext import array_text, object_text
+from roost.db.jsontext import array_text, object_text, rows_text
 from roost.db.keyset import Key, Ordering, after, page
 from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
@@ -133,7 +132,7 @@ _receipt_keys = (
 )
 RECEIPT = tenant_read(
     "select migration_keys",
-    select(as_json_list(_receipt_keys).label("keys"), _m.state, _d.sha256, _d.size, _m.version)
+    select(rows_text(_receipt_keys).label("keys"), _m.state, _d.sha256, _d.size, _m.version)
     .join(_d.id.table, (_m.workspace_id == _d.workspace_id) & (_m.id == _d.migration_id))
     .where(_one),
 )
@@ -210,7 +209,7 @@ def _report() -> Statement:
         select(
             object_text(WIRE).label("body"),
             func.coalesce(cast(kinds, Text), "[]").label("kinds"),
-            as_json_list(problems).label("problems"),
+            rows_text(problems).label("problems"),
         ).where(_one),
     )
 

@@ -16,8 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSON, aggregate_order_by
 
-from roost.db.json import rfc3339
-from roost.db.jsontext import object_text
+from roost.db.jsontext import object_text, rfc3339
 from roost.db.pool import Transaction
 from roost.db.statements import Statement, compiled
 from roost.migration.content import Content, content_of, encode
