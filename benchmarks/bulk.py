@@ -79,7 +79,7 @@ def _migrate(data_dir: Path, file: Path) -> float:
     export = {
         "origin": "http://localhost:3000",
         "capturedAt": "2026-01-01T00:00:00.000Z",
-        "keys": {"task-store": json.dumps(state)},
+        "keys": {"task-store": json.dumps(state, separators=(",", ":"))},
     }
     file.write_text(json.dumps(export), encoding="utf-8")
     email = "migrate@roost.example"

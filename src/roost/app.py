@@ -14,7 +14,7 @@ from roost import __version__
 from roost.db import schema
 from roost.db.dsn import DatabaseConfig
 from roost.db.faults import DatabaseError
-from roost.db.pool import Database
+from roost.db.pool import LOST, Database
 from roost.db.target import TargetOptions, extensions
 from roost.environments.routes import EnvironmentRoutes
 from roost.environments.secret_box import SecretBox
@@ -132,7 +132,7 @@ class Application:
         telemetry.observer.watch_pool(lambda: _pool_state(database, self._pool))
         self._stack.push_async_callback(database.close)
         ticker = await self._stack.enter_async_context(
-            Ticker(database.connection, lost=(DatabaseError,))
+            Ticker(database.connection, lost=(DatabaseError, *LOST))
         )
         authenticator = await self._stack.enter_async_context(
             DatabaseAuthenticator(database, self._pool)

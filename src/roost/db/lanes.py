@@ -16,6 +16,8 @@ import asyncpg
 
 from roost.db.faults import UnavailableError
 
+_CLIENT_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
 
 def is_gone(connection: Any) -> bool:  # noqa: ANN401 -- asyncpg's proxy
     """Whether the connection is closed, or asyncpg has taken it back because it was lost."""
@@ -90,7 +92,10 @@ class Lanes:
     async def _drop(self, connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxy
         self._held -= 1
         try:
-            await self._release(connection)
+            # It cleans the connection or, failing that, ends it: both will do. And no error of the
+            # cleaning may take the place of what the caller is about to be told.
+            with suppress(asyncpg.PostgresError, *_CLIENT_ERRORS):
+                await self._release(connection)
         finally:
             self._next(None)
 

@@ -35,10 +35,18 @@ class SecretBox:
         """Encrypt a value with the newest key."""
         return self._fernet.encrypt(value.encode())
 
+    def seal_bytes(self, content: bytes) -> bytes:
+        """Encrypt bytes with the newest key; a third larger afterwards."""
+        return self._fernet.encrypt(content)
+
     def open(self, ciphertext: bytes) -> str:
         """Decrypt; SecretKeyError when no key fits, or the text was tampered with."""
+        return self.open_bytes(ciphertext).decode()
+
+    def open_bytes(self, ciphertext: bytes) -> bytes:
+        """Decrypt bytes; SecretKeyError as for `open`."""
         try:
-            return self._fernet.decrypt(ciphertext).decode()
+            return self._fernet.decrypt(ciphertext)
         except InvalidToken as error:
             raise SecretKeyError(_NO_KEY) from error
 

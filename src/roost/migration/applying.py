@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from roost.db.pool import Transaction
-from roost.migration import plan, quarantine, queries
+from roost.migration import plan, quarantine, writes
 from roost.migration.failure import refused_row
 from roost.migration.ledger import Ledger
 from roost.migration.model import Counts, Item, Progress, State, Verdict
@@ -67,7 +67,7 @@ async def _replan(
 ) -> None:
     await ledger.hold(transaction, start)
     stop = start + len(batch)
-    await transaction.row(queries.CLEAR_ITEMS, **ledger.this, start=start, stop=stop)
+    await transaction.row(writes.CLEAR_ITEMS, **ledger.this, start=start, stop=stop)
     await decide_batch(ledger, start, batch, transaction)
 
 
@@ -78,7 +78,7 @@ async def _apply_batch(
         return
     await ledger.hold(transaction, start)
     stop = start + len(batch)
-    rows = await transaction.rows(queries.PLANNED, **ledger.this, start=start, stop=stop)
+    rows = await transaction.rows(writes.PLANNED, **ledger.this, start=start, stop=stop)
     created: dict[str, list[Item]] = {}
     changed: dict[str, list[Change]] = {}
     for row, item in zip(rows, batch, strict=True):
@@ -120,6 +120,6 @@ async def _applied(ledger: Ledger, transaction: Transaction) -> None:
 
 async def complete(ledger: Ledger, counts: Counts, transaction: Transaction) -> None:
     """End it well: every key is safely stored."""
-    await transaction.row(queries.KEYS_STORED, **ledger.this)
+    await transaction.row(writes.KEYS_STORED, **ledger.this)
     ledger.done = len(ledger.items)
     await ledger.move(transaction, State.COMPLETED, counts=counts, ended=True)

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from roost.db.pool import Database
-from roost.migration import queries
+from roost.migration import writes
 
 
 @asynccontextmanager
 async def claimed(database: Database, workspace_id: UUID, user_id: UUID) -> AsyncIterator[bool]:
     """Hold the right to migrate for this user and workspace; False when somebody has it."""
     async with database.connection() as connection, connection.transaction():
-        await connection.execute(queries.HOLD)
-        yield await connection.fetchval(queries.CLAIM, f"migration:{workspace_id}:{user_id}")
+        await connection.execute(writes.HOLD)
+        yield await connection.fetchval(writes.CLAIM, f"migration:{workspace_id}:{user_id}")

@@ -1,4 +1,7 @@
-"""The raw dump on its way in and out: compressed, with its SHA-256."""
+"""The raw dump on its way in and out: compressed and sealed, with its SHA-256.
+
+It is sealed because it may hold what nobody has recognised as a secret yet.
+"""
 
 import asyncio
 import hashlib
@@ -8,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from roost.environments.secret_box import SecretBox
 from roost.migration.sources import Dump, read_dump
 
 _LEVEL: Final = 1
@@ -29,14 +33,15 @@ class Packed(msgspec.Struct):
     size: int
 
 
-def pack(raw: bytes) -> Packed:
-    """Compress; the hash is of what came."""
-    return Packed(zlib.compress(raw, _LEVEL), hashlib.sha256(raw).digest(), len(raw))
+def pack(raw: bytes, box: SecretBox) -> Packed:
+    """Compress and seal; the hash is of what came."""
+    sealed = box.seal_bytes(zlib.compress(raw, _LEVEL))
+    return Packed(sealed, hashlib.sha256(raw).digest(), len(raw))
 
 
-def unpack(content: bytes) -> bytes:
-    """The bytes as they came."""
-    return zlib.decompress(content)
+def unpack(content: bytes, box: SecretBox) -> bytes:
+    """The bytes as they came; SecretKeyError when their key is gone."""
+    return zlib.decompress(box.open_bytes(content))
 
 
 def open_envelope(raw: bytes, origin: str | None) -> Received:
@@ -45,10 +50,10 @@ def open_envelope(raw: bytes, origin: str | None) -> Received:
     return Received(raw, dump, dump.origin or origin)
 
 
-async def open_stored(row: Any) -> Dump:  # noqa: ANN401 -- a record
+async def open_stored(row: Any, box: SecretBox) -> Dump:  # noqa: ANN401 -- a record
     """Read a stored dump again."""
 
     def read() -> Dump:
-        return open_envelope(unpack(row["content"]), row["origin"]).dump
+        return open_envelope(unpack(row["content"], box), row["origin"]).dump
 
     return await asyncio.to_thread(read)

@@ -13,7 +13,7 @@ import msgspec
 from roost.db.faults import ContentionError, UnavailableError
 from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
-from roost.migration import queries
+from roost.migration import writes
 from roost.migration.content import encode
 from roost.migration.failure import Failure
 from roost.migration.model import Config, Counts, Item, KeyReport, Progress, State, Verdict
@@ -63,7 +63,7 @@ class Ledger:
 
     async def load(self, transaction: Transaction) -> Any:  # noqa: ANN401 -- a record
         """Lock the migration's row and give it."""
-        row = await transaction.row(queries.LOCK, **self.this, user=self.place.user_id)
+        row = await transaction.row(writes.LOCK, **self.this, user=self.place.user_id)
         if row is None:
             message = "the migration is gone"
             raise SupersededError(message)
@@ -78,7 +78,7 @@ class Ledger:
     async def counts(self, transaction: Transaction, *, applied: bool = False) -> Counts:
         """Count the verdicts; with `applied`, what was written too."""
         counts = Counts()
-        for row in await transaction.rows(queries.COUNTS, **self.this):
+        for row in await transaction.rows(writes.COUNTS, **self.this):
             verdict, number = Verdict(row["verdict"]), row["number"]
             counts.found += number
             setattr(counts, verdict.value, getattr(counts, verdict.value) + number)
@@ -129,7 +129,7 @@ class Ledger:
         finished_at: datetime | None = None,
     ) -> None:
         await transaction.row(
-            queries.ADVANCE,
+            writes.ADVANCE,
             **self.this,
             state=state.value,
             progress=encode(self.progress(state)).decode(),

@@ -8,7 +8,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from roost.db.pool import Transaction
-from roost.migration import ids, queries
+from roost.migration import ids, writes
 from roost.migration.content import (
     Content,
     content_of,
@@ -198,7 +198,7 @@ async def store(
     """Write the verdicts down."""
     if decisions:
         await transaction.row(
-            queries.STORE_ITEMS,
+            writes.STORE_ITEMS,
             workspace=place.workspace_id,
             migration=migration_id,
             rows=encode([_row(each) for each in decisions]).decode(),

@@ -6,7 +6,7 @@ from functools import partial
 from uuid_utils.compat import uuid7
 
 from roost.db.pool import Transaction
-from roost.migration import plan, queries
+from roost.migration import plan, writes
 from roost.migration.content import encode
 from roost.migration.failure import invalid_item
 from roost.migration.ledger import Ledger
@@ -23,8 +23,8 @@ async def make_plan(ledger: Ledger, *, stop: bool) -> None:
 
 async def _store_keys(ledger: Ledger, transaction: Transaction) -> None:
     await ledger.hold(transaction)
-    await transaction.row(queries.CLEAR_KEYS, **ledger.this)
-    await transaction.row(queries.CLEAR_ITEMS, **ledger.this, start=0, stop=len(ledger.items) + 1)
+    await transaction.row(writes.CLEAR_KEYS, **ledger.this)
+    await transaction.row(writes.CLEAR_ITEMS, **ledger.this, start=0, stop=len(ledger.items) + 1)
     rows = [
         {
             "id": str(uuid7()),
@@ -37,7 +37,7 @@ async def _store_keys(ledger: Ledger, transaction: Transaction) -> None:
         }
         for report in ledger.keys
     ]
-    await transaction.row(queries.STORE_KEYS, **ledger.this, rows=encode(rows).decode())
+    await transaction.row(writes.STORE_KEYS, **ledger.this, rows=encode(rows).decode())
     await ledger.advance(transaction, 0)
 
 
@@ -66,7 +66,7 @@ async def _planned(ledger: Ledger, transaction: Transaction, *, stop: bool) -> N
     if stop and (config.dry_run or config.review):
         await ledger.move(transaction, State.PLANNED, counts=counts, ended=config.dry_run)
         return
-    invalid = await transaction.row(queries.FIRST_INVALID, **ledger.this)
+    invalid = await transaction.row(writes.FIRST_INVALID, **ledger.this)
     if invalid is not None and not config.continue_on_error:
         await ledger.move(
             transaction, State.FAILED, counts=counts, failure=invalid_item(invalid), ended=True

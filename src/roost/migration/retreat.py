@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 
 from roost.db.pool import Transaction
-from roost.migration import plan, queries
+from roost.migration import plan, writes
 from roost.migration.failure import Failure
 from roost.migration.ledger import Ledger
 from roost.migration.model import State, Verdict
@@ -33,7 +33,7 @@ async def take_back(ledger: Ledger, failure: Failure) -> None:
 
 async def _take_back_batch(ledger: Ledger, start: int, stop: int, transaction: Transaction) -> None:
     await ledger.hold(transaction, stop)
-    rows = await transaction.rows(queries.PLANNED, **ledger.this, start=start, stop=stop)
+    rows = await transaction.rows(writes.PLANNED, **ledger.this, start=start, stop=stop)
     created: dict[str, list[str]] = {}
     for row in rows:
         if row["verdict"] == Verdict.CREATE:
@@ -41,7 +41,7 @@ async def _take_back_batch(ledger: Ledger, start: int, stop: int, transaction: T
     for table in reversed(plan.ORDER):
         if table in created:
             await ledger.targets[table].take_back(transaction, ledger.place, created[table])
-    overwritten = await transaction.rows(queries.CONFLICTS, **ledger.this, start=start, stop=stop)
+    overwritten = await transaction.rows(writes.CONFLICTS, **ledger.this, start=start, stop=stop)
     for row in overwritten:
         conflict = msgspec.json.decode(row["conflict"])
         before = conflict["existing"]

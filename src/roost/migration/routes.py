@@ -14,7 +14,14 @@ from roost.migration.dump import unpack
 from roost.migration.request import read_start
 from roost.migration.service import Migrations
 from roost.migration.text import redact
-from roost.migration.wire import ItemQuery, Migration, MigrationItem, Overview, Receipt
+from roost.migration.wire import (
+    ItemQuery,
+    Migration,
+    MigrationItem,
+    MigrationStart,
+    Overview,
+    Receipt,
+)
 from roost.web import body, idempotency
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit, context_of, found
@@ -49,7 +56,8 @@ class MigrationRoutes:
                 "Say what was migrated, what is running, and whether one may start", READ,
                 returns=Overview)),
             Endpoint("POST", _ALL, self.start, Contract(
-                "Migrate a browser's localStorage", WRITE, returns=Migration, status=201,
+                "Migrate a browser's localStorage", WRITE, described_body=MigrationStart,
+                returns=Migration, status=201,
                 problems=(errors.MIGRATION_IN_PROGRESS, errors.MIGRATION_SOURCE,
                           errors.MALFORMED_BODY, errors.UNSUPPORTED_MEDIA_TYPE,
                           errors.BODY_TOO_LARGE, errors.IDEMPOTENCY_KEY_REUSED))),
@@ -149,7 +157,7 @@ class MigrationRoutes:
             await self.kit.read(call, queries.DUMP, migration=call.id()),
             errors.MIGRATION_NOT_FOUND,
         )
-        raw = await asyncio.to_thread(unpack, row["content"])
+        raw = await asyncio.to_thread(unpack, row["content"], self.box)
         digest = row["sha256"].hex()
         reply = Reply(raw, media_type=b"application/octet-stream")
         reply.header("content-disposition", f'attachment; filename="{call.id()}.json"')

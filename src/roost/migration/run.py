@@ -45,7 +45,7 @@ async def _parse(ledger: Ledger, imported_at: datetime) -> None:
     row = await ledger.database.read(
         queries.DUMP, ledger.context, migration=ledger.this["migration"]
     )
-    dump = await open_stored(row)
+    dump = await open_stored(row, ledger.place.box)
     owner = ledger.place.user_id
 
     def read() -> Parsed:

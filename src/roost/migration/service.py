@@ -16,7 +16,7 @@ from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
 from roost.environments.secret_box import SecretBox
 from roost.errors import ProblemError
-from roost.migration import queries
+from roost.migration import queries, writes
 from roost.migration.claim import claimed
 from roost.migration.content import encode
 from roost.migration.dump import Packed, Received, pack
@@ -50,7 +50,7 @@ class Migrations:
         Goes on first with a migration whose process was killed. MIGRATION_IN_PROGRESS while
         another process is at one.
         """
-        packed = await asyncio.to_thread(pack, received.raw)
+        packed = await asyncio.to_thread(pack, received.raw, self.box)
         async with claimed(self.database, workspace_id, user_id) as mine:
             if not mine:
                 raise ProblemError(errors.MIGRATION_IN_PROGRESS)
@@ -76,7 +76,7 @@ class Migrations:
 
         async def work(transaction: Transaction) -> None:
             row = await transaction.row(
-                queries.LOCK, workspace=workspace_id, migration=migration_id, user=user_id
+                writes.LOCK, workspace=workspace_id, migration=migration_id, user=user_id
             )
             if row is None:
                 raise ProblemError(errors.MIGRATION_NOT_FOUND)
@@ -84,7 +84,7 @@ class Migrations:
             if state not in (State.PLANNED, State.AWAITING_RESOLUTION):
                 what = "it is under way" if may_follow(state, State.CANCELLED) else "it has ended"
                 raise _not_now(state, what)
-            await transaction.row(queries.CANCEL, workspace=workspace_id, migration=migration_id)
+            await transaction.row(writes.CANCEL, workspace=workspace_id, migration=migration_id)
 
         await self.database.write(Context(workspace_id, user_id, cause=str(migration_id)), work)
         self.announce()
@@ -99,7 +99,7 @@ class Migrations:
     async def resume_all(self) -> int:
         """Go on with what killed servers have left, of every workspace; gives how many."""
         async with self.database.connection() as connection:
-            unfinished = await connection.fetch(queries.UNFINISHED)
+            unfinished = await connection.fetch(writes.UNFINISHED)
         resumed = 0
         for row in unfinished:
             async with claimed(self.database, row["workspace_id"], row["user_id"]) as mine:
@@ -111,7 +111,7 @@ class Migrations:
         """Go on with the migration that a dead process left, if there is one."""
 
         async def work(transaction: Transaction) -> Any:  # noqa: ANN401 -- a record
-            return await transaction.row(queries.RUNNING_ONE, workspace=workspace_id, user=user_id)
+            return await transaction.row(writes.RUNNING_ONE, workspace=workspace_id, user=user_id)
 
         row = await self.database.write(Context(workspace_id, user_id), work)
         if row is None:
@@ -142,7 +142,7 @@ class Migrations:
         async def work(transaction: Transaction) -> None:
             place = {"workspace": workspace_id, "migration": migration_id}
             await transaction.row(
-                queries.RECEIVE,
+                writes.RECEIVE,
                 **place,
                 user=user_id,
                 origin=origin,
@@ -151,7 +151,7 @@ class Migrations:
                 progress=encode(Progress(phase=State.RECEIVED)).decode(),
             )
             await transaction.row(
-                queries.STORE_DUMP,
+                writes.STORE_DUMP,
                 **place,
                 dump=uuid7(),
                 sha256=packed.sha256,

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from roost.db.pool import Transaction
-from roost.migration import plan, quarantine, queries
+from roost.migration import plan, quarantine, writes
 from roost.migration.applying import complete
 from roost.migration.content import digest
 from roost.migration.drafts import TaskDraft
@@ -35,7 +35,7 @@ async def _verify_batch(
 ) -> list[dict[str, Any]]:
     await ledger.hold(transaction)
     stop = start + len(batch)
-    rows = await transaction.rows(queries.PLANNED, **ledger.this, start=start, stop=stop)
+    rows = await transaction.rows(writes.PLANNED, **ledger.this, start=start, stop=stop)
     wrong = await verify_batch(transaction, ledger.place, ledger.targets, rows, batch)
     await ledger.advance(transaction, stop)
     return wrong

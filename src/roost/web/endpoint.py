@@ -33,7 +33,7 @@ class Contract:
 
     `returns` is the type of `data`; `paged` says that it is a list of them with `pagination`.
     `also` are further statuses of success, with the same body.
-    `sends_body_itself` is for routes that read the request's stream in their own way.
+    `described_body` is the body of a route that reads the request's stream in its own way.
     """
 
     summary: str
@@ -48,6 +48,7 @@ class Contract:
     bare: bool = False
     problems: tuple[Entry, ...] = ()
     body_limit: int | None = None
+    described_body: type | None = None
     body_optional: bool = False
     media_type: str = "application/json"
     tag: str = ""

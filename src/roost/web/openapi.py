@@ -59,7 +59,7 @@ def _types(endpoints: Sequence[Endpoint]) -> list[Any]:
     found: dict[int, Any] = {}
     for endpoint in endpoints:
         contract = endpoint.contract
-        for kind in (contract.body, contract.returns, contract.query):
+        for kind in (contract.body, contract.described_body, contract.returns, contract.query):
             if kind is not None:
                 found[id(kind)] = kind
     return list(found.values())
@@ -78,13 +78,14 @@ def _operation(endpoint: Endpoint, path: str, known: dict[int, Any]) -> dict[str
         operation["security"] = []
     else:
         operation["description"] = f"Needs the permission `{contract.permission}`."
-    if contract.body is not None:
+    body = contract.body or contract.described_body
+    if body is not None:
         types = ["application/json"]
         if endpoint.method == "PATCH":
             types.append("application/merge-patch+json")
         operation["requestBody"] = {
             "required": not contract.body_optional,
-            "content": {name: {"schema": known[id(contract.body)]} for name in types},
+            "content": {name: {"schema": known[id(body)]} for name in types},
         }
     return operation
 
