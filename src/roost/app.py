@@ -137,7 +137,7 @@ class Application:
         authenticator = await self._stack.enter_async_context(
             DatabaseAuthenticator(database, self._pool)
         )
-        upkeep = asyncio.create_task(keep_up(database.connection))
+        upkeep = asyncio.create_task(keep_up(database.connection, lost=(DatabaseError,)))
         self._stack.callback(upkeep.cancel)
         async with database.connection() as connection:
             present = await extensions(connection)
@@ -218,9 +218,11 @@ def _headers(app: Any, ticker: Ticker) -> Any:  # noqa: ANN401 -- ASGI applicati
 
         async def tagged(message: Any) -> None:  # noqa: ANN401 -- ASGI
             if message["type"] == "http.response.start":
+                given = message.get("headers", ())
+                named = {name for name, _ in given}
                 message["headers"] = [
-                    *message.get("headers", ()),
-                    *_FIXED_HEADERS,
+                    *given,
+                    *(header for header in _FIXED_HEADERS if header[0] not in named),
                     (b"roost-tick", tick),
                 ]
             await send(message)

@@ -96,7 +96,7 @@ ROUTE_NOT_FOUND = _entry(
     "ROUTE_NOT_FOUND",
     404,
     "There is no such route",
-    "The path is not one of Roost's. Paths are case-sensitive and have no trailing slash.",
+    "The path is not one of Roost's. Paths are case-sensitive.",
     "See `/docs` for every route.",
 )
 METHOD_NOT_ALLOWED = _entry(

@@ -1,15 +1,25 @@
 """From a list's parameters to its statement: which conditions, which values, which order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from roost.db.keyset import cursor_place
-from roost.tasks.filters import SORT_NAMES
+from roost.tasks.filters import ORDERINGS, SORT_NAMES
 from roost.tasks.model import TaskQuery
 from roost.tasks.search import read_search
+from roost.tasks.service import in_range
 from roost.web.paging import SortKey, decode_cursor, read_sort
 from roost.web.query import invalid
+
+_READERS: dict[Any, Callable[[str], object]] = {
+    UUID: UUID,
+    datetime: datetime.fromisoformat,
+    int: int,
+    float: float,
+}
 
 
 @dataclass(slots=True)
@@ -29,7 +39,7 @@ def read_listing(query: TaskQuery, user_id: UUID, *, alike: bool) -> Listing:
     for name in ("status", "priority", "label"):
         _add(names, values, name, getattr(query, name))
     for name in ("created_after", "created_before", "updated_after", "updated_before"):
-        _add(names, values, name, getattr(query, name))
+        _add(names, values, name, in_range(name, getattr(query, name)))
     _people(names, values, "created_by", query.created_by, me=user_id)
     _people(names, values, "assignee", query.assignee, me=user_id, none="unassigned")
     _people(names, values, "environment", query.environment, none="no_environment")
@@ -42,11 +52,23 @@ def read_listing(query: TaskQuery, user_id: UUID, *, alike: bool) -> Listing:
     if query.cursor is not None:
         if query.page is not None:
             raise invalid("cursor", "can't go with page", "conflict")
-        for number, value in enumerate(decode_cursor(sort, query.cursor)):
+        for number, value in enumerate(_checked(sort, decode_cursor(sort, query.cursor))):
             values[cursor_place(number)] = value
     else:
         values["offset"] = ((query.page or 1) - 1) * query.limit
     return Listing(tuple(names), sort, by_cursor, values)
+
+
+def _checked(sort: tuple[SortKey, ...], cursor: list[str | None]) -> list[str | None]:
+    """Refuse a cursor whose values are not of its fields' kinds."""
+    kinds = [ORDERINGS[key.name].expression.type.python_type for key in sort]
+    for kind, value in zip([*kinds, UUID], cursor, strict=True):
+        try:
+            if value is not None:
+                _READERS.get(kind, str)(value)
+        except ValueError as error:
+            raise invalid("cursor", "is not one that Roost gave out") from error
+    return cursor
 
 
 def _add(names: list[str], values: dict[str, Any], name: str, value: object) -> None:
@@ -96,7 +118,8 @@ def _search(names: list[str], values: dict[str, Any], text: str, *, alike: bool)
     if terms.words is not None:
         names.append("words_or_alike" if alike else "words")
         values["words"] = terms.words
-        values["typed"] = list(terms.typed)
+        if alike:
+            values["typed"] = list(terms.typed)
     if terms.pieces:
         names.append("pieces")
         values["pieces"] = list(terms.pieces)

@@ -11,7 +11,7 @@ from roost.db.pool import Transaction
 from roost.errors import ProblemError
 from roost.tasks import messages, queries
 from roost.tasks.batch import run_batch
-from roost.tasks.listing import read_listing
+from roost.tasks.listing import Listing, read_listing
 from roost.tasks.model import (
     BatchResult,
     FoundTask,
@@ -92,13 +92,19 @@ class TaskRoutes:
     async def list(self, call: Call) -> Reply:
         """Answer a page of tasks."""
         query: TaskQuery = call.query
-        listing = read_listing(query, call.principal.user_id, alike=self.alike)
-        statement = queries.task_page(listing.filters, listing.sort, by_cursor=listing.by_cursor)
-        row = await self.kit.read(call, statement, **listing.values)
+        row, listing = await self._page(call, query, alike=False)
+        if query.search and not row["total"] and self.alike:
+            # Only what has no match as written is compared for likeness: that reads every title.
+            row, listing = await self._page(call, query, alike=True)
         following = row["cursor"]
         cursor = encode_cursor(listing.sort, msgspec.json.decode(following)) if following else None
         reply = page_reply(row["items"], query, row["total"], cursor, by_cursor=listing.by_cursor)
         return self.kit.conditional(call, reply)
+
+    async def _page(self, call: Call, query: TaskQuery, *, alike: bool) -> tuple[Any, Listing]:
+        listing = read_listing(query, call.principal.user_id, alike=alike)
+        statement = queries.task_page(listing.filters, listing.sort, by_cursor=listing.by_cursor)
+        return await self.kit.read(call, statement, **listing.values), listing
 
     async def search(self, call: Call) -> Reply:
         """Answer the best matches."""
@@ -189,6 +195,8 @@ class TaskRoutes:
         values: dict[str, Any] = {"limit": query.limit, "task": call.id()}
         statement = messages.PAGE
         if query.cursor is not None:
+            if query.page is not None:
+                raise invalid("cursor", "can't go with page", "conflict")
             statement = messages.PAGE_AFTER
             values["after_0"] = decode_cursor(messages.SORT, query.cursor, unique=True)[0]
         else:

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[^\W_]+")
+MOST_ALIKE = 6
+"""So many words are looked for when misspelt; each is compared with every title."""
 LIKENESS = 0.5
 """How alike (by trigrams, 0 to 1) misspelt words must be to a part of the title."""
 
@@ -31,7 +33,7 @@ def read_search(text: str) -> SearchTerms:
         else:
             pieces.append(f"%{escape_like(term)}%")
     query = " & ".join(f"'{word}':*" for word in words)
-    return SearchTerms(query or None, tuple(words), tuple(pieces))
+    return SearchTerms(query or None, tuple(words[:MOST_ALIKE]), tuple(pieces))
 
 
 def escape_like(text: str) -> str:

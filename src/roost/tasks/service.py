@@ -1,7 +1,7 @@
 """What can be done with tasks: the rules and the statements of each change."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from roost.tasks.model import PullRequest, TaskCreate, TaskPatch, require_transi
 from roost.web.body import field_error
 from roost.web.etag import precondition_failed
 from roost.web.merge import merge_patch
+from roost.web.query import invalid
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(TaskPatch))
@@ -34,7 +35,7 @@ class Written(msgspec.Struct, frozen=True):
 
 def new_row(task: TaskCreate, created_by: UUID | None, now: datetime) -> dict[str, Any]:
     """Make the row of a new task, for `insert_tasks`."""
-    row: dict[str, Any] = {name: getattr(task, name) for name in _FIELDS}
+    row: dict[str, Any] = {name: in_range(name, getattr(task, name)) for name in _FIELDS}
     row["id"] = uuid7()
     row["created_by"] = created_by
     if task.status == "completed" and task.completed_at is None:
@@ -79,6 +80,8 @@ async def update_task(
     changes = {
         name: value for name in _FIELDS if (value := getattr(patch, name)) is not msgspec.UNSET
     }
+    if not changes:
+        return await _unchanged(transaction, workspace_id, task_id)
     if "metadata" in changes:
         merged = merge_patch(json.loads(current["metadata"]), changes["metadata"] or {})
         changes["metadata"] = {} if changes["metadata"] is None else merged
@@ -126,6 +129,13 @@ async def _lock(
     return current
 
 
+async def _unchanged(transaction: Transaction, workspace_id: UUID, task_id: UUID) -> Written:
+    values = Context(workspace_id).values()
+    row = await transaction.row(queries.TASK, **values, task=task_id)
+    assert row is not None  # noqa: S101 -- the row is locked
+    return Written(task_id, row["version"], row["body"])
+
+
 async def _write(
     transaction: Transaction,
     workspace_id: UUID,
@@ -144,13 +154,27 @@ async def _write(
     if completed_now:
         changes.pop("completed_at", None)
     statement = queries.task_update(tuple(sorted(changes)), completed_now=completed_now)
-    values = {f"new_{name}": _stored(name, value) for name, value in changes.items()}
+    values = {
+        f"new_{name}": _stored(name, in_range(name, value)) for name, value in changes.items()
+    }
     try:
         row = await transaction.row(statement, workspace=workspace_id, task=task_id, **values)
     except ForeignKeyViolationError as error:
         raise _no_such_reference(error) from error
     assert row is not None  # noqa: S101 -- the row is locked
     return Written(row["id"], row["version"], row["body"])
+
+
+def in_range(name: str, value: Any) -> Any:  # noqa: ANN401 -- whatever a field holds
+    """Give moments in UTC, everything else as it is; VALIDATION_ERROR before year 1, after 9999."""
+    if not isinstance(value, datetime):
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        first, *rest = name.split("_")
+        wire = first + "".join(part.capitalize() for part in rest)
+        raise invalid(wire, "is outside of the years 1 to 9999") from error
 
 
 def _stored(name: str, value: object) -> object:

@@ -6,7 +6,6 @@ Each carries its contract, from which the guard, the readers and the OpenAPI doc
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from litestar.handlers import HTTPRouteHandler
 from roost import errors
 from roost.errors import Entry, ProblemError
 from roost.web import body
+from roost.web.origin import origin_of, written_alike
 from roost.web.principal import PERMISSIONS, Authenticator, Principal
 from roost.web.query import QueryReader, invalid
 from roost.web.reply import Reply
@@ -24,6 +24,7 @@ from roost.web.reply import Reply
 API = "/api/v1"
 COOKIE = "roost_session"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_WITH_BODY = {"POST", "PUT", "PATCH"}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -124,7 +125,15 @@ class Gate:
 
     def mount(self, endpoints: Sequence[Endpoint]) -> list[HTTPRouteHandler]:
         """Make Litestar's handlers; paths under `/api/v1` answer under `/api` too."""
-        return [self._handler(endpoint) for endpoint in endpoints]
+        methods: dict[str, set[str]] = {}
+        for endpoint in endpoints:
+            found = methods.setdefault(endpoint.path, {"OPTIONS"})
+            found |= {"GET", "HEAD"} if endpoint.method == "GET" else {endpoint.method}
+        # First, or Litestar adds one of its own that knows one method only.
+        return [
+            *(_options(path, sorted(names)) for path, names in methods.items()),
+            *(self._handler(endpoint) for endpoint in endpoints),
+        ]
 
     def _handler(self, endpoint: Endpoint) -> HTTPRouteHandler:
         contract = endpoint.contract
@@ -148,6 +157,8 @@ class Gate:
                 if call.raw or not contract.body_optional:
                     body.require_json(scope)
                     call.body = body.decode(call.raw, decoder)
+            elif endpoint.method in _WITH_BODY and contract.described_body is None:
+                await body.refuse(scope, request.receive)
             return await endpoint.handle(call)
 
         serve.__name__ = re.sub(r"\W+", "_", f"{endpoint.method} {endpoint.path}").strip("_")
@@ -184,11 +195,15 @@ class Gate:
         return principal
 
     def require_same_origin(self, scope: Any) -> None:  # noqa: ANN401 -- ASGI's own type
-        """Refuse a change that another site made the browser send (RFC 6454 origins)."""
+        """Refuse a change that another site made the browser send (RFC 6454 origins).
+
+        Roost's own origin is that of the public address; without one, the request's scheme and host.
+        """
         origin = header(scope, b"origin")
-        host = header(scope, b"host") or ""
-        own = {f"http://{host}", f"https://{host}", self.public_origin}
-        if origin is None or origin not in own:
+        host = header(scope, b"host")
+        address = self.public_origin or (f"{scope['scheme']}://{host}" if host else None)
+        own = address and origin_of(address)
+        if not origin or written_alike(origin) != own:
             raise ProblemError(
                 errors.ORIGIN_REFUSED,
                 f"the Origin header is {origin!r}" if origin else "there is no Origin header",
@@ -197,6 +212,18 @@ class Gate:
 
 class _NoQuery(msgspec.Struct, frozen=True):
     """A route that takes no parameters."""
+
+
+def _options(path: str, methods: list[str]) -> HTTPRouteHandler:
+    allow = ", ".join(methods)
+
+    async def serve() -> Reply:
+        reply = Reply(status=204)
+        reply.header("allow", allow)
+        return reply
+
+    serve.__name__ = re.sub(r"\W+", "_", f"OPTIONS {path}").strip("_")
+    return HTTPRouteHandler(_paths(path), http_method=["OPTIONS"], status_code=200)(serve)
 
 
 def _paths(path: str) -> list[str]:
@@ -213,12 +240,13 @@ def _bearer(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
 
 
 def session_cookie(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
-    """Give the session's secret that the browser sent, if it sent one."""
-    value = header(scope, b"cookie")
-    if value is None or COOKIE not in value:
-        return None
-    try:
-        found = SimpleCookie(value).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found else None
+    """Give the session's secret that the browser sent, the first if it sent several."""
+    # By hand: a parser that knows more rejects the whole header for a neighbour's odd cookie.
+    for key, value in scope["headers"]:
+        if key != b"cookie":
+            continue
+        for pair in value.decode("latin-1").split(";"):
+            name, sign, secret = pair.partition("=")
+            if sign and name.strip(" \t") == COOKIE:
+                return str(secret.strip(" \t"))
+    return None

@@ -6,12 +6,19 @@ from hashlib import blake2b
 from roost import errors
 from roost.errors import ProblemError
 
+NEVER = -1
+"""A version that no row has."""
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 
 def version_tag(version: int) -> str:
-    """Give the tag of a row at a version."""
+    """Give the tag of a row at a version, after a change."""
     return f'"v{version}"'
+
+
+def item_tag(version: int, body: bytes) -> bytes:
+    """Give the tag of an item as it was read: its version, and what else is in the body."""
+    return b'"v%d-%s"' % (version, blake2b(body, digest_size=8).hexdigest().encode())
 
 
 def body_tag(body: bytes) -> bytes:
@@ -29,18 +36,19 @@ def matches(header: str, tag: str) -> bool:
 def expected_version(header: str | None) -> int | None:
     """Read the version that `If-Match` asks for; None when it asks for none.
 
-    Takes `"v3"` as given in ETags, and a bare `3`. Anything else can't match: 400.
+    Takes `"v3"` and `"v3-…"` as given in ETags, and a bare `3`. Any other tag, a weak one too,
+    matches nothing; a list of them is refused with 400.
     """
     if header is None or header.strip() == "*":
         return None
-    found = re.fullmatch(r'(?:W/)?("?)v?(\d{1,18})\1', header.strip())
-    if not found:
+    if "," in header:
         raise ProblemError(
             errors.VALIDATION_ERROR,
-            'If-Match must be an ETag as Roost gives it, such as "v3"',
-            errors=[errors.FieldError("If-Match", 'must be an ETag such as "v3"')],
+            "If-Match may name one ETag",
+            errors=[errors.FieldError("If-Match", 'must be one ETag, such as "v3"')],
         )
-    return int(found[2])
+    found = re.fullmatch(r'("?)v?(\d{1,18})(?:-[0-9a-f]{1,64})?\1', header.strip())
+    return int(found[2]) if found else NEVER
 
 
 def precondition_failed(current: int) -> ProblemError:

@@ -46,7 +46,7 @@ class Kit:
 
     def conditional(self, call: Call, reply: Reply, version: int | None = None) -> Reply:
         """Tag what was read, or answer 304 when the client has it already."""
-        tag = etag.version_tag(version).encode() if version else etag.body_tag(reply.body)
+        tag = etag.item_tag(version, reply.body) if version else etag.body_tag(reply.body)
         wanted = call.header("if-none-match")
         if wanted is not None and etag.matches(wanted, tag.decode()):
             reply = Reply(status=304)

@@ -34,6 +34,15 @@ _BAD_VALUES = (
 )
 
 
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,
+)
+
+
 def document(problem: ProblemError, request: str) -> bytes:
     """Write the problem as JSON."""
     entry = problem.entry
@@ -63,6 +72,12 @@ def reply(problem: ProblemError, request: str) -> Reply:
     return answer
 
 
+def _refused(error: Exception) -> str:
+    """Say what PostgreSQL said, without the row that it may quote."""
+    said = getattr(error, "message", None)
+    return f"PostgreSQL refused a value: {said}" if said else "a value is out of range"
+
+
 def _retry(entry: errors.Entry, seconds: int) -> Callable[[Any], ProblemError]:
     return lambda error: ProblemError(
         entry, str(error) or None, headers={"retry-after": str(seconds)}
@@ -76,7 +91,8 @@ _TRANSLATIONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Any], 
         lambda error: ProblemError(errors.METHOD_NOT_ALLOWED, headers=dict(error.headers or {})),
     ),
     (ContentionError, _retry(errors.CONTENTION, 1)),
-    ((UnavailableError, asyncpg.PostgresConnectionError), _retry(errors.DATABASE_UNAVAILABLE, 2)),
+    (UnavailableError, _retry(errors.DATABASE_UNAVAILABLE, 2)),
+    (_AWAY, lambda _: ProblemError(errors.DATABASE_UNAVAILABLE, headers={"retry-after": "2"})),
     ((asyncpg.QueryCanceledError, TimeoutError), _retry(errors.QUERY_TIMEOUT, 5)),
     (
         asyncpg.UniqueViolationError,
@@ -88,7 +104,7 @@ _TRANSLATIONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Any], 
     ),
     (
         _BAD_VALUES,
-        lambda error: ProblemError(errors.VALIDATION_ERROR, f"PostgreSQL refused a value: {error}"),
+        lambda error: ProblemError(errors.VALIDATION_ERROR, _refused(error)),
     ),
     (ClientException, lambda error: ProblemError(errors.VALIDATION_ERROR, error.detail)),
 )

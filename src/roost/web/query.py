@@ -21,7 +21,10 @@ class QueryReader:
         info = msgspec.inspect.type_info(struct)
         assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 -- told by the signature
         self._lists = {found.encode_name for found in info.fields if _is_list(found.type)}
-        self._names = {found.encode_name for found in info.fields}
+        self._names = {found.encode_name: found.encode_name for found in info.fields}
+        # Both spellings, as in `sortBy` and `sort_by`.
+        self._names |= {found.name: found.encode_name for found in info.fields}
+        self._has_secret = "token" in self._names
         self._known: dict[bytes, msgspec.Struct] = {}
 
     def read(self, raw: bytes) -> Any:  # noqa: ANN401 -- the struct given at the start
@@ -32,16 +35,19 @@ class QueryReader:
         found = self._known.get(raw)
         if found is None:
             found = self._read(raw)
-            # Bounded, and without secrets.
-            if len(self._known) < _REMEMBERED and len(raw) < _LONG and b"token" not in raw:
-                self._known[raw] = found
+            if self._has_secret or len(raw) > _LONG:
+                return found
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[raw] = found
         return found
 
     def _read(self, raw: bytes) -> msgspec.Struct:
         values: dict[str, Any] = {}
-        for name, value in self._pairs(raw):
-            if name not in self._names:
-                raise invalid(name, "is not a parameter of this route", "unknown")
+        for given, value in self._pairs(raw):
+            name = self._names.get(given)
+            if name is None:
+                raise invalid(given, "is not a parameter of this route", "unknown")
             if name in self._lists:
                 parts = [part for part in value.split(",") if part]
                 values.setdefault(name, []).extend(parts)

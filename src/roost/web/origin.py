@@ -1,0 +1,17 @@
+"""Origins of web pages (RFC 6454): a scheme, a host, and a port unless it is the scheme's own."""
+
+from urllib.parse import urlsplit
+
+_PORTS = {"http": ":80", "https": ":443"}
+
+
+def origin_of(address: str) -> str:
+    """Give the origin of an address; its path and the case of its host do not count."""
+    parts = urlsplit(address)
+    return written_alike(f"{parts.scheme}://{parts.netloc}")
+
+
+def written_alike(origin: str) -> str:
+    """Write an origin as browsers do: in lower case, without the scheme's own port."""
+    lowered = origin.strip().lower()
+    return lowered.removesuffix(_PORTS.get(lowered.partition("://")[0], ""))
