@@ -66,7 +66,8 @@ def test_every_value_is_written_as_postgresql_writes_it(scratch_database: str) -
                 " number int, real float8, flag bool, maybe_flag bool, words text[],"
                 " document jsonb)"
             )
-            values = {**row, "document": row["document"] and json.dumps(row["document"])}
+            document = None if row["document"] is None else json.dumps(row["document"])
+            values = {**row, "document": document}
             await connection.execute(
                 "insert into sample values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                 *values.values(),
