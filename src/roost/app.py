@@ -60,11 +60,14 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     *,
     production: bool = False,
     alike: bool = False,
+    public_url: str | None = None,
     dump_limit: int = 64 * 1024 * 1024,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     endpoints: list[Endpoint] = [
-        *IdentityRoutes(kit, authenticator, production=production).endpoints(),
+        *IdentityRoutes(
+            kit, authenticator, production=production, public_url=public_url
+        ).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
         *MigrationRoutes(kit, secrets, dump_limit).endpoints(),
@@ -162,6 +165,7 @@ class Application:
             Probes(self._checks(parts), parts.telemetry.render_metrics),
             production=settings.production,
             alike="pg_trgm" in present,
+            public_url=settings.public_url,
             dump_limit=settings.dump_limit,
         )
         gate = Gate(parts.authenticator, settings.body_limit, settings.public_url)

@@ -130,6 +130,16 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+def _read(setting: Setting, value: str) -> object:
+    try:
+        return setting.read(setting.name, value)
+    except SettingsError:
+        raise
+    except ValueError as error:  # what a URL's parser says
+        message = f"{setting.name} can't be read: {error}"
+        raise SettingsError(message) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, typed. Times in seconds, sizes in bytes."""
@@ -150,7 +160,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read every setting; raises SettingsError naming the first that cannot be used."""
-        values = [s.read(s.name, environment.get(s.name) or s.default) for s in SETTINGS]
+        values = [_read(s, environment.get(s.name) or s.default) for s in SETTINGS]
         return cls(*values)  # type: ignore[arg-type]  # the table gives each its reader
 
     @property

@@ -1,5 +1,6 @@
 """Which roles may be used on a PostgreSQL of somebody's own, and what the others are told."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from roost.db.pool import Database, Transaction
 from roost.db.schema import known_revisions, schema_state
 from roost.db.target import Target, TargetOptions, open_target, prepare
 from roost.db.tenancy import Context
+from roost.tasks.routes import TaskRoutes
 from tests.db.embedded.observe import DEBIAN_15, quick_server
+from tests.db.life import one_life
+from tests.support.house import House
 from tests.support.postgres import reachable_directory
 
 pytestmark = pytest.mark.timeout(180)
@@ -194,3 +198,15 @@ async def test_a_database_of_somebody_who_may_not_make_tables_is_refused(server:
     connection = await asyncpg.connect(server.url("postgres"))
     assert (await schema_state(connection)).current is None
     await connection.close()
+
+
+async def test_tasks_live_their_lives_on_each_version(server: Server) -> None:
+    made = await prepared(server.url("postgres"))
+    database = await Database.connect(made.pool)
+    house = House(database)
+    house.mount(TaskRoutes(house.kit, alike=True).endpoints())
+    names = ["alice", "bob"]
+    for name in names:
+        house.people.add(name)
+    await asyncio.gather(*(one_life(house.client(name), name) for name in names))
+    await database.close()

@@ -184,3 +184,18 @@ async def test_a_rotation_without_the_old_key_changes_nothing(
     with pytest.raises(SecretKeyError, match="ROOST_SECRET_KEYS"):
         await _rotate(house, owner, SecretBox([Fernet.generate_key().decode()]))
     assert await _reveal(house, owner, made["id"], secret_box) == {"A": "v"}
+
+
+async def test_a_name_that_json_has_to_escape_spoils_no_list(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    made = await create(alice)
+    name = 'A"B\\ \n'
+    await superuser.execute(
+        "insert into environment_secrets (workspace_id, id, environment_id, name, ciphertext) "
+        "select workspace_id, gen_random_uuid(), id, $2, '' from environments where id = $1",
+        UUID(made["id"]),
+        name,
+    )
+    for found in (await read(alice, made["id"]), *await listed(alice)):
+        assert [each["name"] for each in found["secrets"]] == [name]

@@ -1,6 +1,7 @@
 """Log-in links, sessions and logging out, over HTTP."""
 
 import asyncio
+from functools import partial
 from http.cookies import SimpleCookie
 
 import httpx
@@ -181,3 +182,42 @@ async def test_production_makes_the_cookie_secure_and_refuses_plain_http(
             answer = await _follow(outside, secret)
     assert answer.status_code == 303
     assert SimpleCookie(answer.headers["set-cookie"])["roost_session"]["secure"]
+
+
+@pytest.mark.parametrize(
+    ("public_url", "status"), [("https://roost.example.test", 303), ("http://roost.test", 403)]
+)
+async def test_the_public_address_says_whether_a_log_in_behind_a_proxy_is_secure(
+    world: World,
+    authenticator: DatabaseAuthenticator,
+    ann: Somebody,
+    public_url: str,
+    status: int,
+) -> None:
+    routes = partial(IdentityRoutes, authenticator=authenticator, production=True)
+    async with served(
+        world.database,
+        authenticator,
+        lambda kit: routes(kit, public_url=public_url).endpoints(),
+    ) as client:
+        secret = await administration.create_login_link(world.owner, ann.id)
+        app = client._transport.app  # type: ignore[attr-defined]
+        proxy = httpx.ASGITransport(app=app, client=("203.0.113.9", 4000))
+        async with httpx.AsyncClient(transport=proxy, base_url=BASE) as outside:
+            answer = await _follow(outside, secret)
+    assert answer.status_code == status
+    if status == 303:
+        assert SimpleCookie(answer.headers["set-cookie"])["roost_session"]["secure"]
+
+
+async def test_logging_in_spoils_nobodys_edit(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    before = (await identity_app.get(ME, headers=ann.headers)).json()["data"]
+    await world.log_in(identity_app, ann)
+    answer = await identity_app.patch(
+        f"/api/v1/users/{ann.id}",
+        json={"name": "Ann"},
+        headers={**ann.headers, "if-match": f'"v{before["version"]}"'},
+    )
+    assert answer.status_code == 200, answer.text

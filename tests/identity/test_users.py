@@ -61,15 +61,25 @@ async def test_an_upsert_makes_a_member_once_and_then_updates(
     assert listed["pagination"]["total"] == 2
 
 
-async def test_a_known_email_links_a_second_identity_to_a_member(
-    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+async def test_a_known_email_is_the_same_conflict_wherever_it_is_and_links_nothing(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
 ) -> None:
-    made = (await identity_app.post(USERS, json=_body(1), headers=ann.headers)).json()["data"]
-    other = _body(1, provider="oidc", providerId="x", email="USER1@example.test")
-    answer = await identity_app.post(USERS, json=other, headers=ann.headers)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["data"]["id"] == made["id"]
+    for number in (1, 2):
+        await identity_app.post(USERS, json=_body(number), headers=ann.headers)
+    answers = [
+        await identity_app.post(USERS, json=body, headers=ann.headers)
+        for body in (
+            _body(3, email="USER1@example.test"),
+            _body(3, email=ann.email.upper()),
+            _body(3, email=bob.email),
+            _body(2, email=bob.email),
+            _body(2, email=ann.email),
+        )
+    ]
+    assert {answer.status_code for answer in answers} == {409}
+    assert len({answer.json()["detail"] for answer in answers}) == 1
     assert await world.owner.fetchval("select count(*) from identities") == 2
+    assert await world.owner.fetchval("select count(*) from users") == 4
 
 
 async def test_somebody_elses_email_or_identity_is_a_conflict_that_tells_nothing(
@@ -89,7 +99,7 @@ async def test_somebody_elses_email_or_identity_is_a_conflict_that_tells_nothing
     assert listed["pagination"]["total"] == 1
 
 
-async def test_an_admin_cannot_link_an_identity_to_a_user_who_has_another_home(
+async def test_an_admin_has_no_say_over_a_user_who_has_another_home(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
 ) -> None:
     await world.owner.execute(
@@ -98,7 +108,9 @@ async def test_an_admin_cannot_link_an_identity_to_a_user_who_has_another_home(
         uuid4(),
         bob.id,
     )
-    answer = await identity_app.post(USERS, json=_body(1, email=bob.email), headers=ann.headers)
+    await identity_app.post(USERS, json=_body(1, email="b@example.test"), headers=bob.headers)
+    await world.owner.execute("update identities set user_id = $1", bob.id)
+    answer = await identity_app.post(USERS, json=_body(1), headers=ann.headers)
     assert answer.status_code == 403
     deleted = await identity_app.delete(f"{USERS}/{bob.id}", headers=ann.headers)
     assert deleted.status_code == 403
@@ -234,7 +246,7 @@ async def test_an_admin_does_nothing_to_an_owner(
     taken_over = await identity_app.post(
         USERS, json=_body(9, email=ann.email), headers=admin.headers
     )
-    assert taken_over.status_code == 403
+    assert taken_over.status_code == 409
 
 
 async def test_a_foreign_user_is_a_404_like_one_that_does_not_exist(
@@ -274,6 +286,21 @@ async def test_a_deactivated_user_is_out_at_once(
     assert [user["id"] for user in only_active.json()["data"]] == [str(ann.id)]
     live = "select count(*) from access_tokens where user_id = $1 and revoked_at is null"
     assert await world.owner.fetchval(live, member.id) == 0
+
+
+async def test_a_user_is_deactivated_only_as_they_were_read(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    path = f"{USERS}/{member.id}"
+    etag = (await identity_app.get(path, headers=ann.headers)).headers["etag"]
+    await identity_app.patch(path, json={"name": "New"}, headers=ann.headers)
+    stale = {**ann.headers, "if-match": etag}
+    refused = await identity_app.delete(path, headers=stale)
+    assert (refused.status_code, refused.json()["currentVersion"]) == (412, 2)
+    fresh = (await identity_app.get(path, headers=ann.headers)).headers["etag"]
+    answer = await identity_app.delete(path, headers={**ann.headers, "if-match": fresh})
+    assert answer.status_code == 204, answer.text
 
 
 async def test_the_last_owner_stays(

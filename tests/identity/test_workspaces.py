@@ -8,10 +8,16 @@ import pytest
 
 from roost.identity import administration
 from roost.identity.workspaces import slug_of
-from tests.identity.conftest import Somebody, World
+from tests.identity.conftest import Somebody, World, until
 
 WORKSPACES = "/api/v1/workspaces"
 ME = "/api/v1/users/me"
+_WAITING = """select count(distinct pid) from pg_locks join pg_stat_activity using (pid)
+    where not granted and datname = current_database()"""
+
+
+async def _two_wait(world: World) -> bool:
+    return bool(await world.owner.fetchval(_WAITING) == 2)
 
 
 async def test_a_new_workspace_belongs_to_who_made_it(
@@ -128,6 +134,62 @@ async def test_a_deleted_workspace_is_gone_for_everybody_but_stays_in_the_databa
     assert await world.owner.fetchval(
         "select deleted_at is not null from workspaces where id = $1", ann.workspace_id
     )
+
+
+async def test_members_without_another_workspace_get_one_when_theirs_is_deleted(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    await identity_app.post(WORKSPACES, json={"name": "Home"}, headers=ann.headers)
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    gone = await world.member(ann, "gone@example.test", "viewer", ["*"])
+    await world.owner.execute("update users set is_active = false where id = $1", gone.id)
+    await world.owner.execute(
+        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $2, 'member')",
+        ann.workspace_id,
+        bob.id,
+    )
+    cookie = await world.log_in(identity_app, member)
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
+    by_session = {"cookie": f"roost_session={cookie}"}
+    me = await identity_app.get(ME, headers=by_session)
+    assert (me.status_code, me.json()["data"]["role"]) == (200, "owner")
+    [home] = (await identity_app.get(WORKSPACES, headers=by_session)).json()["data"]
+    assert (home["name"], home["createdBy"]) == ("m", str(member.id))
+    others = (await identity_app.get(WORKSPACES, headers=bob.headers)).json()["data"]
+    assert [row["id"] for row in others] == [str(bob.workspace_id)]
+    owned = "select count(*) from memberships where user_id = $1"
+    assert await world.owner.fetchval(owned, gone.id) == 1
+
+
+async def test_a_member_of_two_workspaces_deleted_at_once_gets_one_of_their_own(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    await world.owner.execute(
+        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $3, 'admin')",
+        bob.workspace_id,
+        uuid4(),
+        member.id,
+    )
+    for someone in (ann, bob):
+        await identity_app.post(WORKSPACES, json={"name": "Home"}, headers=someone.headers)
+    cookie = await world.log_in(identity_app, member)
+    async with asyncio.TaskGroup() as group, world.owner.transaction():
+        # Nothing is written until both are as far as they get.
+        await world.owner.execute("lock table workspaces in share mode")
+        deletions = [
+            group.create_task(
+                identity_app.delete(f"{WORKSPACES}/{one.workspace_id}", headers=one.headers)
+            )
+            for one in (ann, bob)
+        ]
+        await until(lambda: _two_wait(world))
+    answers = [deletion.result() for deletion in deletions]
+    assert [answer.status_code for answer in answers] == [204, 204]
+    by_session = {"cookie": f"roost_session={cookie}"}
+    found = (await identity_app.get(WORKSPACES, headers=by_session)).json()["data"]
+    assert [row["role"] for row in found] == ["owner"]
 
 
 async def test_the_only_workspace_cannot_be_deleted_even_two_at_once(

@@ -116,3 +116,19 @@ def test_every_answer_carries_the_common_headers(
         assert answer.headers["roost-tick"].isdigit()
         assert "total;dur=" in answer.headers["server-timing"]
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_parameter_is_there_or_not_but_never_null_or_a_number_of_seconds(
+    owner: httpx.Client,
+) -> None:
+    for query in (
+        "page=null",
+        "limit=NULL",
+        "archived=null",
+        "createdAfter=null",
+        "updatedBefore=0.5",
+    ):
+        answer = owner.get(f"/api/v1/tasks?{query}")
+        assert answer.status_code == 400, (query, answer.text)
+        assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
+    assert owner.get("/api/v1/tasks?search=null").status_code == 200

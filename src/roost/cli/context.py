@@ -82,13 +82,7 @@ def describe(error: BaseException) -> str:
 def read_settings(data_dir: Path | None, database_url: str | None) -> tuple[Settings, Path]:
     """Read the settings; the options of the command line go before the environment."""
     environment = {**os.environ, "DATABASE_URL": database_url} if database_url else os.environ
-    try:
-        settings = Settings.from_environment(environment)
-    except SettingsError:
-        raise
-    except ValueError as error:
-        message = f"DATABASE_URL or DATABASE_OWNER_URL can't be read: {error}"
-        raise CommandError(message) from error
+    settings = Settings.from_environment(environment)
     place = data_dir or settings.data_dir or default_data_dir()
     return replace(settings, data_dir=place), place
 

@@ -181,6 +181,11 @@ class Database:
             self._pool.terminate()
 
     @property
+    def config(self) -> DatabaseConfig:
+        """How it connects, for a connection that may not take the pool's place."""
+        return self._config
+
+    @property
     def size(self) -> int:
         """Connections open now."""
         return self._pool.get_size()

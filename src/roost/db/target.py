@@ -17,7 +17,14 @@ from roost.db.pgbouncer import PooledConnection
 DATABASE = "roost"
 WANTED_EXTENSIONS = ("pg_trgm", "vector", "pg_stat_statements")
 """Used when they are there; nothing needs them."""
-CannotConnect = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError)
+CannotConnect = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    ValueError,
+    LookupError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True, slots=True)

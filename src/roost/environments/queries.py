@@ -65,7 +65,7 @@ CONDITIONS: Mapping[str, ColumnElement[bool]] = {
 
 
 def _secrets(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a column collection
-    shown = object_text({"name": _s.name, "updatedAt": _s.updated_at}, plain=frozenset({"name"}))
+    shown = object_text({"name": _s.name, "updatedAt": _s.updated_at})
     joined = func.string_agg(shown, aggregate_order_by(literal_column("','", Text), _s.name))
     mine = (_s.workspace_id == columns.workspace_id) & (_s.environment_id == columns.id)
     array = func.concat(literal_column("'['", Text), joined, literal_column("']'", Text))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from roost import errors
 from roost.db.pool import Transaction
@@ -23,11 +24,17 @@ _AHEAD = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 @dataclass(frozen=True, slots=True)
 class LoginRoutes:
-    """The routes of logging in and out. `production` makes cookies and links strict."""
+    """The routes of logging in and out. `production` makes cookies and links strict.
+
+    With a `public_url`, its scheme says whether people come by https, whatever the proxy does
+    behind it. `limit` counts by the peer's address: behind a proxy all share the proxy's, since
+    headers that name another could be sent by anybody.
+    """
 
     kit: Kit
     authenticator: DatabaseAuthenticator
     production: bool
+    public_url: str | None = None
     limit: RateLimit = field(default_factory=lambda: RateLimit("login", quota=20, window=60.0))
 
     def endpoints(self) -> list[Endpoint]:
@@ -62,7 +69,7 @@ class LoginRoutes:
         if scope["method"] == "HEAD" or _looks_ahead(call):
             raise ProblemError(errors.LOGIN_LINK_PREFETCHED, headers={"cache-control": "no-store"})
         self.limit.take(address)
-        if self.production and scope["scheme"] != "https" and not address.startswith(_LOOPBACK):
+        if self.production and not self._secure(scope) and not address.startswith(_LOOPBACK):
             raise ProblemError(
                 errors.FORBIDDEN, "log-in links work over https only", hint="Use https."
             )
@@ -100,8 +107,14 @@ class LoginRoutes:
         return reply
 
     def _cookie(self, scope: Any, secret: str, max_age: int) -> str:  # noqa: ANN401 -- ASGI's own
-        secure = "; Secure" if self.production or scope["scheme"] == "https" else ""
+        strict = self.production and self.public_url is None
+        secure = "; Secure" if strict or self._secure(scope) else ""
         return f"{COOKIE}={secret}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
+
+    def _secure(self, scope: Any) -> bool:  # noqa: ANN401 -- ASGI's own
+        if self.public_url is not None:
+            return urlsplit(self.public_url).scheme == "https"
+        return bool(scope["scheme"] == "https")
 
 
 def _looks_ahead(call: Call) -> bool:

@@ -94,13 +94,6 @@ FIND_IDENTITY = compiled(
         _i.subject == bindparam("subject", type_=Text),
     ),
 )
-FIND_MEMBER_BY_EMAIL = compiled(
-    "select users.email",
-    _members.add_columns(_u.id.label("user_id")).where(
-        _m.workspace_id == WORKSPACE,
-        func.lower(_u.email) == func.lower(bindparam("email", type_=Text)),
-    ),
-)
 OTHER_HOMES = compiled(
     "select memberships.elsewhere",
     select(func.count().label("count"))
@@ -120,9 +113,6 @@ HOMES = compiled(
     .join(workspaces, _w.id == _m.workspace_id)
     .where(_m.user_id == USER)
     .order_by(_m.workspace_id),
-)
-LOCK_SELF = compiled(
-    "select users.self", select(_u.id).where(_u.id == USER).with_for_update(key_share=True)
 )
 LOCK_WORKSPACE = compiled(
     "select workspaces.lock",

@@ -13,17 +13,21 @@ from roost.web.kit import Kit
 
 @dataclass(frozen=True, slots=True)
 class IdentityRoutes:
-    """Users, sessions, tokens, workspaces and log-in."""
+    """Users, sessions, tokens, workspaces and log-in.
+
+    `public_url` is where people reach Roost; its scheme says whether they do so securely.
+    """
 
     kit: Kit
     authenticator: DatabaseAuthenticator
     production: bool = False
+    public_url: str | None = None
 
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
         kit, authenticator = self.kit, self.authenticator
         return [
-            *LoginRoutes(kit, authenticator, self.production).endpoints(),
+            *LoginRoutes(kit, authenticator, self.production, self.public_url).endpoints(),
             *UserRoutes(kit, authenticator).endpoints(),
             *TokenRoutes(kit, authenticator).endpoints(),
             *WorkspaceRoutes(kit, authenticator).endpoints(),

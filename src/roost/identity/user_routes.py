@@ -44,7 +44,8 @@ class UserRoutes:
                 paged=True)),
             Endpoint("POST", f"{API}/users", self.upsert, Contract(
                 "Add a user by identity, or update the one there is", "admin", body=UserUpsert,
-                returns=User, status=201, also=(200,))),
+                returns=User, status=201, also=(200,),
+                problems=(errors.WORKSPACE_NOT_FOUND,))),
             Endpoint("GET", f"{API}/users/me", self.me, Contract(
                 "Read the user who asks", READ, returns=User)),
             Endpoint("GET", _ITEM, self.get, Contract(
@@ -54,7 +55,7 @@ class UserRoutes:
                 body=UserPatch, returns=User, problems=(*_MISSING, errors.PRECONDITION_FAILED))),
             Endpoint("DELETE", _ITEM, self.delete, Contract(
                 "Deactivate a user, and end their sessions and tokens", WRITE, status=204,
-                problems=_MISSING)),
+                problems=(*_MISSING, errors.PRECONDITION_FAILED))),
             Endpoint("GET", sessions, self.sessions, Contract(
                 "List a user's active sessions", READ, query=SortQuery, returns=Session,
                 paged=True, problems=_MISSING)),
@@ -123,10 +124,12 @@ class UserRoutes:
 
     async def delete(self, call: Call) -> Reply:
         """Deactivate a user."""
-        user_id = call.id()
+        user_id, expected = call.id(), expected_version(call.header("if-match"))
 
         async def work(transaction: Transaction) -> Reply:
-            await deactivate_user(transaction, call.principal, user_id, context_of(call))
+            await deactivate_user(
+                transaction, call.principal, user_id, context_of(call), expected=expected
+            )
             return empty()
 
         return await self._cut_off(call, work)

@@ -118,17 +118,18 @@ async def _update(
 async def add_user(
     transaction: Transaction, principal: Principal, body: UserUpsert, context: Context
 ) -> tuple[UUID, Shown, bool]:
-    """Add a user, or update the one of that identity; says whether they are new.
+    """Add a user, or update the member of that identity; says whether they are new.
 
-    CONFLICT when identity or e-mail belong to somebody outside of this workspace.
+    CONFLICT when the identity is a stranger's, or the e-mail address anybody else's, here or
+    elsewhere. Nobody's word for an address links an identity to the user who has it: that takes an
+    invitation to an address that was verified, which there is none of yet.
     """
-    place = {"workspace": principal.workspace_id}
     known = await transaction.row(
-        queries.FIND_IDENTITY, **place, provider=body.provider, subject=body.provider_id
+        queries.FIND_IDENTITY,
+        workspace=principal.workspace_id,
+        provider=body.provider,
+        subject=body.provider_id,
     )
-    is_linked = known is not None
-    if known is None:
-        known = await transaction.row(queries.FIND_MEMBER_BY_EMAIL, **place, email=body.email)
     user_id = known["user_id"] if known else uuid7()
     try:
         if known:
@@ -136,14 +137,6 @@ async def add_user(
             await _update(transaction, user_id, row, _given(body))
         else:
             await _insert_member(transaction, principal.workspace_id, user_id, body)
-        if not is_linked:
-            await transaction.row(
-                queries.INSERT_IDENTITY,
-                new_id=uuid7(),
-                new_user_id=user_id,
-                new_provider=body.provider,
-                new_subject=body.provider_id,
-            )
     except asyncpg.UniqueViolationError as error:
         raise ProblemError(
             errors.CONFLICT, "the identity or the e-mail address is in use and can't be added here"
@@ -164,6 +157,9 @@ def _given(body: UserUpsert) -> dict[str, Any]:
 async def _insert_member(
     transaction: Transaction, workspace_id: UUID, user_id: UUID, body: UserUpsert
 ) -> None:
+    # Whoever deletes the workspace meanwhile would not know of its new member.
+    if await transaction.row(queries.LOCK_WORKSPACE, workspace=workspace_id) is None:
+        raise ProblemError(errors.WORKSPACE_NOT_FOUND)
     await transaction.row(
         queries.INSERT_USER,
         new_id=user_id,
@@ -178,16 +174,31 @@ async def _insert_member(
         new_user_id=user_id,
         new_role="member",
     )
+    await transaction.row(
+        queries.INSERT_IDENTITY,
+        new_id=uuid7(),
+        new_user_id=user_id,
+        new_provider=body.provider,
+        new_subject=body.provider_id,
+    )
 
 
 async def deactivate_user(
-    transaction: Transaction, principal: Principal, user_id: UUID, context: Context
+    transaction: Transaction,
+    principal: Principal,
+    user_id: UUID,
+    context: Context,
+    *,
+    expected: int | None,
 ) -> None:
     """Deactivate a user, and end their sessions and tokens everywhere.
 
-    CONFLICT when a workspace would be left without an active owner.
+    CONFLICT when a workspace would be left without an active owner; PRECONDITION_FAILED when the
+    user has another version than `expected`.
     """
-    await require_authority(transaction, principal, user_id, context)
+    row = await require_authority(transaction, principal, user_id, context)
+    if expected is not None and expected != row["version"]:
+        raise precondition_failed(row["version"])
     await enter(transaction, Context(user_id=user_id))
     homes = await transaction.rows(queries.HOMES, user=user_id)
     for home in homes:

@@ -61,6 +61,22 @@ OTHERS = compiled(
     .where(_m.user_id == USER, _w.id != WORKSPACE)
     .limit(literal_column("1")),
 )
+_owner = memberships.alias("owner")
+LOCK_MEMBERS = compiled(
+    "select users.members",
+    select(_u.id, _u.email, _u.name)
+    .join(memberships, _m.user_id == _u.id)
+    .where(
+        _m.workspace_id == WORKSPACE,
+        _u.is_active,
+        exists().where(
+            _owner.c.workspace_id == WORKSPACE, _owner.c.user_id == USER, _owner.c.role == "owner"
+        ),
+    )
+    .order_by(_u.id)
+    .with_for_update(key_share=True, of=users),
+)
+"""Locks the active members of a workspace for an owner of it, and nobody for anybody else."""
 INSERT_WORKSPACE = compiled(
     "insert workspaces", new_row(workspaces, "id", "slug", "name", "created_by")
 )

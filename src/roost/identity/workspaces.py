@@ -4,6 +4,7 @@ import re
 import secrets
 import unicodedata
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -22,6 +23,7 @@ from roost.web.principal import Principal
 from roost.web.query import invalid
 
 _MAX_SLUG = 63
+_MAX_NAME = 255
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ADMINS = frozenset({"owner", "admin"})
 
@@ -52,22 +54,9 @@ async def create_workspace(
     workspace_id = uuid7()
     await enter(transaction, replace(context, workspace_id=workspace_id))
     try:
-        await transaction.row(
-            workspace_queries.INSERT_WORKSPACE,
-            new_id=workspace_id,
-            new_slug=slug,
-            new_name=body.name,
-            new_created_by=principal.user_id,
-        )
+        await _insert_owned(transaction, workspace_id, principal.user_id, slug, body.name)
     except asyncpg.UniqueViolationError as error:
         raise _taken(slug) from error
-    await transaction.row(
-        queries.INSERT_MEMBERSHIP,
-        new_id=uuid7(),
-        new_workspace_id=workspace_id,
-        new_user_id=principal.user_id,
-        new_role="owner",
-    )
     shown = await _show(transaction, principal, workspace_id)
     await enter(transaction, context)
     return workspace_id, shown
@@ -110,16 +99,55 @@ async def delete_workspace(
     *,
     expected: int | None,
 ) -> None:
-    """Put a workspace out of everybody's sight; for its owners. CONFLICT when it is their last."""
-    # Two of the user's workspaces deleted at once would each see the other.
-    await transaction.row(queries.LOCK_SELF, user=principal.user_id)
-    await _lock(transaction, principal, workspace_id, frozenset({"owner"}), expected)
+    """Put a workspace out of everybody's sight; for its owners. CONFLICT when it is their last.
+
+    Members who have no other one are given one of their own: without any they could not log in.
+    """
     place = {"workspace": workspace_id, "user": principal.user_id}
+    inside = replace(context, workspace_id=workspace_id)
+    await enter(transaction, inside)
+    # Two workspaces of one person, deleted at once, would each see the other.
+    await transaction.rows(workspace_queries.LOCK_MEMBERS, **place)
+    await _lock(transaction, principal, workspace_id, frozenset({"owner"}), expected)
     if await transaction.row(workspace_queries.OTHERS, **place) is None:
         raise ProblemError(errors.CONFLICT, "this is the only workspace you have")
-    await enter(transaction, replace(context, workspace_id=workspace_id))
+    # Again: who was added before the workspace was locked is among them now.
+    for member in await transaction.rows(workspace_queries.LOCK_MEMBERS, **place):
+        await _house(transaction, member, inside)
+    await enter(transaction, inside)
     await transaction.row(workspace_queries.DELETE_WORKSPACE, workspace=workspace_id)
     await enter(transaction, context)
+
+
+async def _house(transaction: Transaction, member: Any, context: Context) -> None:  # noqa: ANN401 -- a record
+    # Memberships elsewhere show themselves to that user alone.
+    await enter(transaction, Context(context.workspace_id, member["id"]))
+    place = {"workspace": context.workspace_id, "user": member["id"]}
+    if await transaction.row(workspace_queries.OTHERS, **place) is not None:
+        return
+    title = (member["name"] or member["email"].partition("@")[0])[:_MAX_NAME]
+    home = uuid7()
+    await enter(transaction, replace(context, workspace_id=home))
+    await _insert_owned(transaction, home, member["id"], slug_of(title), title)
+
+
+async def _insert_owned(
+    transaction: Transaction, workspace_id: UUID, owner_id: UUID, slug: str, name: str
+) -> None:
+    await transaction.row(
+        workspace_queries.INSERT_WORKSPACE,
+        new_id=workspace_id,
+        new_slug=slug,
+        new_name=name,
+        new_created_by=owner_id,
+    )
+    await transaction.row(
+        queries.INSERT_MEMBERSHIP,
+        new_id=uuid7(),
+        new_workspace_id=workspace_id,
+        new_user_id=owner_id,
+        new_role="owner",
+    )
 
 
 async def _lock(

@@ -1,6 +1,6 @@
 """What the mappings share while one dump is parsed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +11,8 @@ from roost.migration.drafts import Warn
 from roost.migration.model import Kind
 
 Raw = bytes | msgspec.Raw
+Instead = Mapping[Kind, Mapping[str, str]]
+"""By kind: the id that takes the place of a source's own UUID."""
 
 
 class Identity(msgspec.Struct, gc=False):
@@ -25,12 +27,22 @@ class Identity(msgspec.Struct, gc=False):
 class Context:
     """One parse: whose data it is, when it came, and which ids are taken by it."""
 
-    def __init__(self, owner: UUID, imported_at: datetime, aliases: frozenset[str]) -> None:
-        """`aliases` are what the source may call the owner (ids, log-in names, addresses)."""
+    def __init__(
+        self,
+        owner: UUID,
+        imported_at: datetime,
+        aliases: frozenset[str],
+        instead: Instead | None = None,
+    ) -> None:
+        """`aliases` are what the source may call the owner (ids, log-in names, addresses).
+
+        `instead` gives the ids of rows whose own id somebody else's row has already.
+        """
         self.owner = owner
         self.imported_at = imported_at
         self.aliases = aliases | {str(owner)}
         self.environment_ids: dict[str, str] = {}
+        self._instead = instead or {}
         self._taken: dict[Kind, dict[str, Raw]] = {}
         self._hashes: dict[tuple[Kind, str], bytes] = {}
         self._without_id: dict[tuple[str, bytes], int] = {}
@@ -46,6 +58,13 @@ class Context:
         """Whether an item of this kind has got that target id."""
         return target_id in self._taken.get(kind, ())
 
+    def target(self, kind: Kind, key: str, source_id: object) -> str:
+        """The row's id for a source's: the same when it is a UUID and free."""
+        own = ids.own_uuid(source_id)
+        if own is None:
+            return ids.legacy(self.owner, key, source_id)
+        return self._instead.get(kind, {}).get(own, own)
+
     def identify(
         self, kind: Kind, key: str, source_id: object, value: object, raw: Raw
     ) -> Identity:
@@ -57,8 +76,7 @@ class Context:
         if source_id is None or (type(source_id) is str and not source_id.strip()):
             return self._identify_by_content(kind, key, value, raw)
         shown = ids.legacy_text(source_id)
-        own = ids.own_uuid(source_id)
-        target = own or ids.legacy(self.owner, key, source_id)
+        target = self.target(kind, key, source_id)
         taken = self._taken.setdefault(kind, {})
         first = taken.get(target)
         if first is None:

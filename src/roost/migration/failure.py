@@ -20,6 +20,8 @@ class Failure(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     offset: int | None = None
     position: int | None = None
     items: list[dict[str, Any]] = []
+    #: Rows that were to be taken back and stay, because somebody has worked on them since.
+    remaining: list[dict[str, Any]] = []
 
 
 def invalid_item(row: Any) -> Failure:  # noqa: ANN401 -- a record

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from roost.migration import reader
-from roost.migration.context import Context, Raw
+from roost.migration.context import Context, Instead, Raw
 from roost.migration.drafts import Warn
 from roost.migration.inspection import inspection_of
 from roost.migration.keys import EXACT, REASONS, Handler, Rule, rule_for
@@ -69,14 +69,16 @@ def parse(
     owner: UUID,
     imported_at: datetime,
     aliases: frozenset[str] = frozenset(),
+    instead: Instead | None = None,
 ) -> Parsed:
     """Parse the dump `keys` (raw strings as UTF-8, lone surrogates passed through).
 
     `owner` is the user whose rows these become; `aliases` are what the source may call them.
-    `imported_at` (aware, UTC) stands in where a row has no date at all.
+    `imported_at` (aware, UTC) stands in where a row has no date at all. `instead` gives ids to
+    rows whose own somebody else's row has.
     """
     parsed = Parsed([], [])
-    for report, items in parse_keys(keys, owner, imported_at, aliases):
+    for report, items in parse_keys(keys, owner, imported_at, aliases, instead):
         parsed.keys.append(report)
         parsed.items.extend(items)
     return parsed
@@ -87,9 +89,10 @@ def parse_keys(
     owner: UUID,
     imported_at: datetime,
     aliases: frozenset[str] = frozenset(),
+    instead: Instead | None = None,
 ) -> Iterator[tuple[KeyReport, list[Item]]]:
     """As `parse`, one key at a time, so that one key's rows are in memory and not all."""
-    context = Context(owner, imported_at, aliases)
+    context = Context(owner, imported_at, aliases, instead)
     named = sorted(((storable(key), key) for key in keys), key=lambda pair: _order(pair[0]))
     first = [pair for pair in named if rule_for(pair[0]).handler is Handler.ENVIRONMENTS]
     parsed = [_parse_key(context, name, keys[key]) for name, key in first]

@@ -148,7 +148,7 @@ def _decision(
         return Decision(position, item, Verdict.CREATE, digest=digest(incoming))
     existing = found.normal()
     if isinstance(item.draft, TaskDraft):
-        existing = without_later(existing, len(item.draft.messages))
+        existing = without_later(existing)
     kept = known_better(item, incoming, existing)
     incoming |= kept
     fields = differences(incoming, existing)
@@ -163,7 +163,7 @@ def _decision(
         Verdict.CONFLICT,
         resolution=_RESOLUTIONS.get(policy),
         field=fields[0],
-        conflict=_conflict(item, found, fields, kept),
+        conflict=_conflict(item, found, fields, kept, policy),
         digest=digest(incoming),
     )
 
@@ -178,11 +178,20 @@ def _secrets_of(item: Item) -> dict[str, str] | None:
             return None
 
 
-def _conflict(item: Item, found: Found, fields: list[str], kept: Content) -> dict[str, Any]:
+def _conflict(
+    item: Item,
+    found: Found,
+    fields: list[str],
+    kept: Content,
+    policy: ConflictResolution,
+) -> dict[str, Any]:
     """Both sides of a conflict, field by field; secrets by their names only."""
     before = found.values()
     after = msgspec.json.decode(content_of(item), type=dict[str, msgspec.Raw])
     existing = {name: before[name] for name in fields if name in before}
+    if isinstance(item.draft, TaskDraft) and policy is not ConflictResolution.AUTO_SKIP:
+        # Overwriting writes the whole conversation anew; taking that back needs all of it.
+        existing["messages"] = before["messages"]
     incoming: dict[str, Any] = {name: after[name] for name in fields if name in after}
     record: dict[str, Any] = {"fields": fields, "field": fields[0], "version": found.version}
     if kept:

@@ -6,15 +6,18 @@ on at the last committed batch. Ids come out of the dump, so doing a step again 
 
 import asyncio
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
 from roost.migration import plan, queries
 from roost.migration.applying import apply
+from roost.migration.context import Instead
 from roost.migration.dump import open_stored
 from roost.migration.failure import Failure, internal_error
 from roost.migration.ledger import Ledger
 from roost.migration.model import Config, Progress, State
+from roost.migration.occupied import occupied
 from roost.migration.parse import Parsed, parse
 from roost.migration.planning import make_plan
 from roost.migration.retreat import end_failed, give_up, take_back
@@ -48,12 +51,15 @@ async def _parse(ledger: Ledger, imported_at: datetime) -> None:
     dump = await open_stored(row, ledger.place.box)
     owner = ledger.place.user_id
 
-    def read() -> Parsed:
-        parsed = parse(dump.keys, owner, imported_at)
+    def read(instead: Instead | None = None) -> Parsed:
+        parsed = parse(dump.keys, owner, imported_at, instead=instead)
         plan.prepare(parsed.items, owner, ledger.targets)
         return parsed
 
     parsed = await asyncio.to_thread(read)
+    instead = await ledger.write(partial(occupied, ledger, parsed.items))
+    if any(instead.values()):
+        parsed = await asyncio.to_thread(read, instead)
     ledger.items, ledger.keys = parsed.items, parsed.keys
 
 

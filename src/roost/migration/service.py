@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ from roost.migration.targets.target import Place
 from roost.migration.text import safe
 
 _log = logging.getLogger("roost.migration")
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
+"""Seconds between two tries to resume what could not go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,11 @@ class Migrations:
             await self._finish_earlier(workspace_id, user_id)
             migration_id = uuid7()
             await self._receive(workspace_id, user_id, migration_id, packed, received, config)
-            await self._carry_out(workspace_id, user_id, migration_id, on_progress)
+            try:
+                await self._carry_out(workspace_id, user_id, migration_id, on_progress)
+            except SupersededError as error:
+                state = await self._state(workspace_id, user_id, migration_id)
+                raise _not_now(state, "somebody else moved it on meanwhile") from error
         return migration_id
 
     async def approve(self, workspace_id: UUID, user_id: UUID, migration_id: UUID) -> None:
@@ -69,7 +76,15 @@ class Migrations:
             state = await self._state(workspace_id, user_id, migration_id)
             if state is not State.PLANNED:
                 raise _not_now(state, "only a plan can be applied")
-            await self._carry_out(workspace_id, user_id, migration_id, None, proceed=True)
+            try:
+                made = await self._carry_out(
+                    workspace_id, user_id, migration_id, None, proceed=True
+                )
+            except SupersededError:
+                made = None
+            state = await self._state(workspace_id, user_id, migration_id)
+            if state is not made or state is State.CANCELLED:
+                raise _not_now(state, "somebody else moved it on meanwhile")
 
     async def cancel(self, workspace_id: UUID, user_id: UUID, migration_id: UUID) -> None:
         """Give up a migration that waits. MIGRATION_NOT_FOUND, MIGRATION_STATE."""
@@ -90,22 +105,38 @@ class Migrations:
         self.announce()
 
     async def keep_resuming(self) -> None:
-        """Go on, at a server's start, with what was left; what fails waits for the next start."""
-        try:
-            await self.resume_all()
-        except (DatabaseError, SupersededError):
-            _log.warning("a migration that was left could not go on", exc_info=True)
+        """Go on, from a server's start, with what was left; what fails is tried again later."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                _, failed = await self._resume_each()
+            except Exception:  # noqa: BLE001 -- whatever it is, the rest must not stay behind
+                _log.warning("what is left of migrations could not be read", exc_info=True)
+                failed = 1
+            if not failed:
+                return
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def resume_all(self) -> int:
         """Go on with what killed servers have left, of every workspace; gives how many."""
+        resumed, _ = await self._resume_each()
+        return resumed
+
+    async def _resume_each(self) -> tuple[int, int]:
+        """Give how many went on, and how many could not: one that fails holds up no other."""
         async with self.database.connection() as connection:
             unfinished = await connection.fetch(writes.UNFINISHED)
-        resumed = 0
+        resumed = failed = 0
         for row in unfinished:
-            async with claimed(self.database, row["workspace_id"], row["user_id"]) as mine:
-                if mine:
-                    resumed += await self._finish_earlier(row["workspace_id"], row["user_id"])
-        return resumed
+            place = row["workspace_id"], row["user_id"]
+            try:
+                async with claimed(self.database, *place) as mine:
+                    resumed += await self._finish_earlier(*place) if mine else 0
+            except Exception:  # noqa: BLE001 -- whatever it is, the others go on
+                _log.warning("migration %s could not go on yet", row["id"], exc_info=True)
+                failed += 1
+        return resumed, failed
 
     async def _finish_earlier(self, workspace_id: UUID, user_id: UUID) -> int:
         """Go on with the migration that a dead process left, if there is one."""
@@ -173,7 +204,8 @@ class Migrations:
         on_progress: OnProgress | None,
         *,
         proceed: bool = False,
-    ) -> None:
+    ) -> State:
+        """Go as far as it goes; gives the state in which it was left."""
         place = Place(workspace_id, user_id, self.box)
         ledger = Ledger(self.database, place, migration_id, self.announce, on_progress)
         try:
@@ -184,6 +216,7 @@ class Migrations:
         except Exception:  # noqa: BLE001 -- whatever it is, no migration may be stuck in it
             _log.exception("migration %s failed", migration_id)
             await abandon(ledger)
+        return ledger.state
 
 
 def _not_now(state: State, why: str) -> ProblemError:

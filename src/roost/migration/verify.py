@@ -98,5 +98,5 @@ def _fault(row: Any, item: Item, found: Found | None, place: Place) -> str | Non
         return None
     content = found.normal()
     if isinstance(item.draft, TaskDraft):
-        content = without_later(content, len(item.draft.messages))
+        content = without_later(content)
     return None if digest(content) == row["digest"] else "DIFFERENT"

@@ -197,7 +197,7 @@ class Gate:
     def require_same_origin(self, scope: Any) -> None:  # noqa: ANN401 -- ASGI's own type
         """Refuse a change that another site made the browser send (RFC 6454 origins).
 
-        Roost's own origin is that of the public address; without one, the request's scheme and host.
+        Roost's own is that of the public address; without one, the request's scheme and host.
         """
         origin = header(scope, b"origin")
         host = header(scope, b"host")

@@ -105,7 +105,7 @@ def _tag(path: str) -> str:
 def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
     contract = endpoint.contract
     found: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": _place(name)}
         for name in re.findall(r"\{(\w+)\}", path)
     ]
     if contract.query is not None:
@@ -124,6 +124,13 @@ def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
     if endpoint.method == "GET" and contract.permission is not None:
         found.append(_header("If-None-Match", "Answer 304 if this is still its ETag."))
     return found
+
+
+def _place(name: str) -> dict[str, Any]:
+    """Describe a part of a path by its name."""
+    if name == "id" or name.endswith("_id"):
+        return {"type": "string", "format": "uuid"}
+    return {"type": "string", "minLength": 1}
 
 
 def query_parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:

@@ -21,6 +21,14 @@ class QueryReader:
         info = msgspec.inspect.type_info(struct)
         assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 -- told by the signature
         self._lists = {found.encode_name for found in info.fields if _is_list(found.type)}
+        self._texts = {
+            found.encode_name for found in info.fields if _has(found.type, msgspec.inspect.StrType)
+        }
+        self._moments = {
+            found.encode_name
+            for found in info.fields
+            if _has(found.type, msgspec.inspect.DateTimeType)
+        }
         self._names = {found.encode_name: found.encode_name for found in info.fields}
         # Both spellings, as in `sortBy` and `sort_by`.
         self._names |= {found.name: found.encode_name for found in info.fields}
@@ -51,6 +59,12 @@ class QueryReader:
             if name in self._lists:
                 parts = [part for part in value.split(",") if part]
                 values.setdefault(name, []).extend(parts)
+            elif value.lower() == "null" and name not in self._texts:
+                # msgspec would read the word as "not given".
+                raise invalid(name, "can't be null: leave it out", "type")
+            elif name in self._moments and ":" not in value:
+                # msgspec would read a number as seconds.
+                raise invalid(name, "must be a date and time (RFC 3339)", "type")
             elif name in values:
                 raise invalid(name, "was given more than once", "repeated")
             else:
@@ -84,9 +98,14 @@ def invalid(name: str, message: str, code: str = "invalid") -> ProblemError:
     )
 
 
-def _is_list(kind: object) -> bool:
+def _has(kind: object, wanted: type) -> bool:
+    """Whether the type is one of that kind, or may be."""
     if isinstance(kind, msgspec.inspect.Metadata):
-        return _is_list(kind.type)
+        return _has(kind.type, wanted)
     if isinstance(kind, msgspec.inspect.UnionType):
-        return any(_is_list(inner) for inner in kind.types)
-    return isinstance(kind, msgspec.inspect.ListType | msgspec.inspect.VarTupleType)
+        return any(_has(inner, wanted) for inner in kind.types)
+    return isinstance(kind, wanted)
+
+
+def _is_list(kind: object) -> bool:
+    return _has(kind, msgspec.inspect.ListType) or _has(kind, msgspec.inspect.VarTupleType)

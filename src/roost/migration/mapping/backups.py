@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from roost.migration import ids
 from roost.migration.context import Context
 from roost.migration.drafts import Warn
 from roost.migration.mapping.documents import document
@@ -53,5 +52,4 @@ def _is_there(context: Context, original: str, kind: Kind, raw: bytes) -> bool:
     source_id = value.get("id") if type(value) is dict else None
     if source_id is None:
         return False
-    target = ids.own_uuid(source_id) or ids.legacy(context.owner, original, source_id)
-    return context.has(kind, target)
+    return context.has(kind, context.target(kind, original, source_id))

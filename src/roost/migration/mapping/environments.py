@@ -1,11 +1,13 @@
 """Environments: their settings, their secrets apart, and at most one of them active."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
+from roost.environments.model import SECRET_NAME
 from roost.migration import dates
 from roost.migration.context import Context, Raw
 from roost.migration.drafts import EnvironmentDraft, Warn
@@ -13,7 +15,7 @@ from roost.migration.ids import own_uuid
 from roost.migration.mapping import fields
 from roost.migration.mapping.documents import document
 from roost.migration.model import Item, Kind, Verdict
-from roost.migration.text import is_secret, is_secret_field
+from roost.migration.text import is_secret, is_secret_field, redact
 
 _MAPPED: Final = frozenset(
     {"id", "name", "description", "githubToken", "githubRepository", "createdAt", "updatedAt"}
@@ -23,6 +25,8 @@ _TELLING: Final = frozenset(
     {"id", "name", "githubRepository", "githubToken", "githubOrganization", "sandboxConfig"}
 )
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_ODD: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_LONGEST: Final = 128
 _encode: Final = msgspec.json.Encoder().encode
 
 TOKEN: Final = "GITHUB_TOKEN"  # noqa: S105  # the name of one
@@ -77,7 +81,7 @@ def _draft(
         secrets[TOKEN] = _encode(token).decode()
     for name, value in source.items():
         if name not in _MAPPED and value is not None and value != "":
-            config[name] = _without_secrets(name, value, secrets)
+            config[name] = _without_secrets(name, value, secrets, warnings)
             if config[name] is None:
                 del config[name]
     if secrets:
@@ -96,18 +100,23 @@ def _draft(
     )
 
 
-def _without_secrets(name: str, value: Any, secrets: dict[str, str]) -> Any:  # noqa: ANN401
+def _without_secrets(
+    name: str,
+    value: Any,  # noqa: ANN401 -- JSON
+    secrets: dict[str, str],
+    warnings: list[Warn],
+) -> Any:  # noqa: ANN401 -- JSON
     """`value` with its secrets moved to `secrets`; None when it was one as a whole."""
     if type(value) is str:
         if value and (is_secret_field(name) or is_secret(value)):
-            secrets[_free(name, secrets)] = value
+            secrets[_free(name, secrets, warnings)] = value
             return None
         return value
     if type(value) is list:
         return [
             kept
             for index, each in enumerate(value)
-            if (kept := _without_secrets(f"{name}_{index}", each, secrets)) is not None
+            if (kept := _without_secrets(f"{name}_{index}", each, secrets, warnings)) is not None
             or each is None
         ]
     if type(value) is not dict:
@@ -115,9 +124,12 @@ def _without_secrets(name: str, value: Any, secrets: dict[str, str]) -> Any:  # 
     # A map of variables for the process is secret as a whole: nobody can tell which are not.
     if name in ("environment", "env", "envVars", "environmentVariables"):
         for inner, each in value.items():
-            secrets[_free(inner, secrets)] = each if type(each) is str else _encode(each).decode()
+            text = each if type(each) is str else _encode(each).decode()
+            secrets[_free(inner, secrets, warnings)] = text
         return None
-    kept_members = {inner: _without_secrets(inner, each, secrets) for inner, each in value.items()}
+    kept_members = {
+        inner: _without_secrets(inner, each, secrets, warnings) for inner, each in value.items()
+    }
     return {
         inner: kept
         for inner, kept in kept_members.items()
@@ -125,12 +137,17 @@ def _without_secrets(name: str, value: Any, secrets: dict[str, str]) -> Any:  # 
     }
 
 
-def _free(name: str, secrets: dict[str, str]) -> str:
-    """A secret's name: the field's own, made different from those that are taken."""
-    name = fields.short(name.strip() or "SECRET")
-    taken, count = name, len(secrets) + 1
+def _free(name: str, secrets: dict[str, str], warnings: list[Warn]) -> str:
+    """A secret's name: the field's own, as routes can address it, different from those taken."""
+    wanted = _ODD.sub("_", name.strip()[:_LONGEST]) or "SECRET"
+    if not SECRET_NAME.fullmatch(wanted):
+        wanted = f"_{wanted}"[:_LONGEST]
+    taken, count = wanted, len(secrets) + 1
     while taken in secrets:
-        taken, count = f"{name}_{count}", count + 1
+        end = f"_{count}"
+        taken, count = f"{wanted[: _LONGEST - len(end)]}{end}", count + 1
+    if taken != name:
+        warnings.append(Warn("SECRET_RENAMED", taken, redact(name)[:500]))
     return taken
 
 

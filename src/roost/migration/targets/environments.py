@@ -122,7 +122,9 @@ _FOUND_SECRETS: Final = compiled(
 )
 _TAKE_BACK: Final = compiled(
     "delete environments.migrated",
-    delete(environments).where(_e.workspace_id == WORKSPACE, is_any(_e.id), _e.version == 1),
+    delete(environments).where(
+        _e.workspace_id == WORKSPACE, _e.user_id == USER, is_any(_e.id), _e.version == 1
+    ),
 )
 _Secret = tuple[str, str, bytes]
 
@@ -203,7 +205,7 @@ class EnvironmentTarget:
 
     async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
         """Delete environments nobody has changed since."""
-        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, ids=ids)
+        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, user=place.user_id, ids=ids)
 
     async def restore(
         self, transaction: Transaction, place: Place, target_id: str, before: Content

@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
     case,
+    cast,
     column,
     delete,
     func,
@@ -66,8 +73,10 @@ _MESSAGE: Final[dict[str, Any]] = {
     "createdBy": _m.created_by,
     "createdAt": _m.created_at,
 }
-# The version digit of a UUID's text: messages written in Roost have 7, migrated ones 5.
-_VERSION_AT: Final = 14
+# The version digit of a UUID's text: migrated messages have 5, those written in Roost 7.
+_VERSION_AT, _MIGRATED = 14, "5"
+_OUT_OF_THE_WAY: Final = 10_000_000
+"""More than a conversation has messages."""
 
 
 def _new_messages(source: Any) -> Any:  # noqa: ANN401 -- a table-valued function
@@ -147,13 +156,68 @@ _OVERWRITE: Final = _overwrite()
 _PUT_MESSAGES: Final = _put_messages()
 _FOUND: Final = _found()
 _FOUND_MESSAGES: Final = _found_messages()
+_theirs: Final = (_m.workspace_id == WORKSPACE) & is_any(_m.task_id)
+_written_here: Final = func.substr(
+    cast(_m.id, Text), literal_column(str(_VERSION_AT + 1)), literal_column("1")
+) != literal_column(f"'{_MIGRATED}'", Text)
 _CLEAR: Final = compiled(
     "delete messages.migrated",
-    delete(messages).where(_m.workspace_id == WORKSPACE, is_any(_m.task_id)),
+    delete(messages).where(
+        _theirs, ~_written_here | (_m.id == func.any(bindparam("said", type_=ARRAY(Uuid))))
+    ),
+)
+# Positions are unique at every moment: what stays makes room first, and follows then.
+_MAKE_ROOM: Final = compiled(
+    "update messages.room",
+    update(messages)
+    .where(_theirs)
+    .values(position=_m.position + literal_column(str(_OUT_OF_THE_WAY)))
+    .returning(_m.id),
+)
+
+
+def _follow() -> Statement:
+    place = func.row_number().over(partition_by=_m.task_id, order_by=_m.position)
+    numbered = (
+        select(_m.id, (place - literal_column("1")).cast(Integer).label("place"))
+        .where(_theirs)
+        .subquery("numbered")
+    )
+    changed = (
+        update(messages)
+        .where(
+            _m.workspace_id == WORKSPACE,
+            _m.id == numbered.c.id,
+            _m.position >= literal_column(str(_OUT_OF_THE_WAY)),
+        )
+        .values(position=numbered.c.place)
+    )
+    return compiled("update messages.follow", changed)
+
+
+_FOLLOW: Final = _follow()
+_LOCK: Final = compiled(
+    "select tasks.migrated",
+    select(_t.id)
+    .where(_t.workspace_id == WORKSPACE, is_any(_t.id))
+    .order_by(_t.id)
+    .with_for_update(),
+)
+_answered: Final = (
+    select(_m.id)
+    .where(_m.workspace_id == WORKSPACE, _m.task_id == _t.id, _written_here)
+    .correlate(tasks)
+    .exists()
 )
 _TAKE_BACK: Final = compiled(
     "delete tasks.migrated",
-    delete(tasks).where(_t.workspace_id == WORKSPACE, is_any(_t.id), _t.version == 1),
+    delete(tasks).where(
+        _t.workspace_id == WORKSPACE,
+        is_any(_t.id),
+        _t.version == 1,
+        _t.created_by == USER,
+        ~_answered,
+    ),
 )
 
 
@@ -188,30 +252,47 @@ class TaskTarget:
     ) -> int:
         """Put the incoming tasks, conversations and all, in the place of what is there."""
         contents = [change.content() for change in changes]
-        return await self._put(transaction, place, contents)
+        return await self._put(transaction, place, contents, place.user_id)
 
-    async def _put(self, transaction: Transaction, place: Place, contents: list[Content]) -> int:
+    async def _put(
+        self,
+        transaction: Transaction,
+        place: Place,
+        contents: list[Content],
+        author: UUID | None,
+    ) -> int:
+        """Replace fields and migrated messages; those written here since follow behind them.
+
+        `author` is who wrote the user's messages that don't say so themselves.
+        """
         rows = encode(contents).decode()
         changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
         # Messages without a time have their task's, which may be the one it had before.
         created = {str(row["id"]): row["made"] for row in changed}
-        await transaction.row(_CLEAR, workspace=place.workspace_id, ids=list(created))
         said = [
             {"id": each["id"], "createdAt": created[each["id"]], "messages": each["messages"]}
             for each in contents
             if each["id"] in created
         ]
+        these = {"workspace": place.workspace_id, "ids": list(created)}
+        incoming = [message["id"] for each in said for message in each["messages"]]
+        await transaction.row(_CLEAR, **these, said=incoming)
+        staying = await transaction.rows(_MAKE_ROOM, **these)
         await transaction.row(
             _PUT_MESSAGES,
             workspace=place.workspace_id,
-            user=place.user_id,
+            user=author,
             rows=encode(said).decode(),
         )
+        if staying:
+            await transaction.row(_FOLLOW, **these)
         return len(created)
 
     async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
-        """Delete tasks nobody has changed since."""
-        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, ids=ids)
+        """Delete tasks that nobody has changed or answered in since."""
+        # Whoever is about to answer in one has done so, or finds it gone.
+        await transaction.rows(_LOCK, workspace=place.workspace_id, ids=ids)
+        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, user=place.user_id, ids=ids)
 
     async def restore(
         self, transaction: Transaction, place: Place, target_id: str, before: Content
@@ -220,17 +301,14 @@ class TaskTarget:
         now = await self.found(transaction, place, [target_id])
         if target_id in now:
             content = now[target_id].values() | before
-            await self._put(transaction, place, [{"expected": None} | content])
+            await self._put(transaction, place, [{"expected": None} | content], None)
 
 
-def without_later(content: Content, count: int) -> Content:
-    """A row's content as a draft has it: without authors, and what was said in Roost later.
-
-    What comes after `count` messages was, when it has ids that Roost gave.
-    """
-    said: list[dict[str, Any]] = content["messages"]
-    if all(each["id"][_VERSION_AT] == "7" for each in said[count:]):
-        said = said[:count]
+def without_later(content: Content) -> Content:
+    """A row's content as a draft has it: without authors, and what was said in Roost later."""
+    said: list[dict[str, Any]] = [
+        each for each in content["messages"] if each["id"][_VERSION_AT] == _MIGRATED
+    ]
     for each in said:
         each.pop("createdBy", None)
         if each["createdAt"] == content["createdAt"]:
