@@ -18,7 +18,8 @@ from roost.db.roles import APP_ROLE
 from roost.db.statements import Statement
 from roost.db.target import DATABASE
 from roost.identity.credentials import digest, new_access_token
-from roost.tasks.queries import task_page
+from roost.tasks.queries import TASKS
+from roost.web.lists import page_statement
 from roost.web.paging import SortKey
 
 NAME = "Roost"
@@ -87,7 +88,7 @@ def callers() -> list[dict[str, str]]:
 
 def list_script() -> str:
     """Give the statement Roost sends for `list_request`, for pgbench."""
-    statement = task_page((), (SortKey("createdAt", descending=True),), by_cursor=False)
+    statement = page_statement(TASKS, (), (SortKey("createdAt", descending=True),), by_cursor=False)
     number = ":caller"
     return f"\\set caller random(1, {data.CALLERS})\n" + _for_pgbench(
         statement,

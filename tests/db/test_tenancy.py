@@ -15,8 +15,9 @@ from roost.db.pool import Database
 from roost.db.roles import APP_ROLE
 from roost.db.statements import Statement, compiled
 from roost.db.tenancy import SET_CONTEXT, TENANT_ID, Context, tenant_cte, tenant_read
-from roost.tasks.queries import task_page
+from roost.tasks.queries import TASKS
 from roost.tasks.tables import messages, tasks
+from roost.web.lists import page_statement
 from roost.web.paging import SortKey
 from tests.db.rows import TENANT_TABLES, fill
 from tests.support.schema import as_role, pool_config
@@ -37,7 +38,7 @@ MODES = ("force_generic_plan", "force_custom_plan")
 TASKS_OF_EACH = 40
 SET_TENANT = "select current_setting('roost.workspace_id', true)"
 
-PAGE = task_page((), (SortKey("createdAt", descending=True),), by_cursor=False)
+PAGE = page_statement(TASKS, (), (SortKey("createdAt", descending=True),), by_cursor=False)
 CONVERSATIONS = tenant_read(
     "select tasks.conversations",
     select(tasks.c.title, func.count(messages.c.id).label("messages"))

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from roost.web.paging import PageQuery
+from roost.web.paging import SortQuery
 
 CONFIG_LIMIT = 256 * 1024
 """Bytes of a config, written without spaces."""
@@ -71,7 +71,7 @@ class SecretValue(_Input):
         return "SecretValue(…)"
 
 
-class EnvironmentQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
+class EnvironmentQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
     """The parameters of `GET /environments`."""
 
     search: (
@@ -89,8 +89,6 @@ class EnvironmentQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
         ]
         | None
     ) = None
-    sort_by: str | None = None
-    sort_order: str | None = None
 
 
 class SecretName(_Struct):

@@ -23,11 +23,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from roost.db.jsontext import Finished, object_text
-from roost.db.keyset import Key, Ordering, after, page
+from roost.db.keyset import Ordering
 from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
 from roost.environments.tables import environment_secrets, environments
-from roost.web.paging import COUNT_CAP, SortKey
+from roost.web.lists import Listing
 
 _c = environments.c
 _s = environment_secrets.c
@@ -78,27 +78,16 @@ def environment_json(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a c
     return object_text(fields | {"secrets": Finished(_secrets(columns))})
 
 
-@lru_cache(maxsize=SHAPES)
-def environment_page(
-    filters: tuple[str, ...], sort: tuple[SortKey, ...], *, by_cursor: bool
-) -> Statement:
-    """Give the statement of a page: its JSON, how many there are up to the cap, and what follows.
-
-    Places: those of the filters, `limit`, and `offset` or the cursor's.
-    """
-    matching = [_c.workspace_id == TENANT_ID, *(CONDITIONS[name] for name in filters)]
-    keys = [Key(ORDERINGS[key.name], key.descending) for key in sort]
-    keys.append(Key(Ordering(_c.id), sort[-1].descending))
-    rows = select(*(_c[name] for name in _WIRE.values())).where(*matching)
-    if by_cursor:
-        rows = rows.where(after(keys))
-    items, cursor, source = page(rows, keys, environment_json, with_offset=not by_cursor)
-    counted = select(literal_column("1")).where(*matching).limit(COUNT_CAP + 1).subquery("counted")
-    total = select(func.count()).select_from(counted).scalar_subquery()
-    body = select(items.label("items"), cursor.label("cursor"), total.label("total"))
-    return tenant_read("select environments.page", body.select_from(source))
-
-
+ENVIRONMENTS = Listing(
+    name="environments.page",
+    rows=select().select_from(environments).where(_c.workspace_id == TENANT_ID),
+    fields={name: _c[name] for name in _WIRE.values()},
+    unique=_c.id,
+    orderings=ORDERINGS,
+    default="-createdAt",
+    conditions=CONDITIONS,
+    as_text=environment_json,
+)
 _mine = _c.workspace_id == bindparam("workspace", type_=Uuid)
 _one = _c.id == bindparam("environment", type_=Uuid)
 _shown = (_c.id, _c.version, environment_json(_c).label("body"))

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from roost import errors
 from roost.db.pool import Transaction
 from roost.environments import queries
 from roost.environments.activation import activate_environment, deactivate_environment
-from roost.environments.listing import read_listing
+from roost.environments.listing import read_conditions
 from roost.environments.model import (
     Environment,
     EnvironmentCreate,
@@ -28,10 +26,10 @@ from roost.environments.service import (
     patch_environment,
     replace_environment,
 )
+from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version, version_tag
 from roost.web.kit import Kit, found
-from roost.web.paging import encode_cursor, page_reply
 from roost.web.reply import Reply, empty, item
 
 READ, WRITE = "environments:read", "environments:write"
@@ -107,15 +105,10 @@ class EnvironmentRoutes:
     async def page(self, call: Call) -> Reply:
         """Answer a page of environments."""
         query: EnvironmentQuery = call.query
-        listing = read_listing(query, call.principal.user_id)
-        statement = queries.environment_page(
-            listing.filters, listing.sort, by_cursor=listing.by_cursor
-        )
-        row = await self.kit.read(call, statement, **listing.values)
-        following = row["cursor"]
-        cursor = encode_cursor(listing.sort, msgspec.json.decode(following)) if following else None
-        reply = page_reply(row["items"], query, row["total"], cursor, by_cursor=listing.by_cursor)
-        return self.kit.conditional(call, reply)
+        given = read_conditions(query, call.principal.user_id)
+        statement, values, sort = lists.prepare(queries.ENVIRONMENTS, query, given)
+        row = await self.kit.read(call, statement, **values)
+        return self.kit.conditional(call, lists.answer(query, sort, row))
 
     async def get(self, call: Call) -> Reply:
         """Answer one environment."""

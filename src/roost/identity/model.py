@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from roost.web.paging import PageQuery
+from roost.web.paging import SortQuery
 from roost.web.principal import SCOPES
 
 Role = Literal["owner", "admin", "member", "viewer"]
@@ -40,14 +40,6 @@ class _Struct(msgspec.Struct, rename="camel", kw_only=True):
 
 class _Input(_Struct, forbid_unknown_fields=True):
     pass
-
-
-class SortQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
-    """The parameters of lists that can be sorted."""
-
-    sort: Annotated[str, Meta(description="Fields, `-` before for descending.")] | None = None
-    sort_by: str | None = None
-    sort_order: str | None = None
 
 
 class UserQuery(SortQuery, frozen=True, rename="camel", kw_only=True):

@@ -23,9 +23,9 @@ from roost.db.jsontext import object_text
 from roost.db.keyset import Ordering
 from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, tenant_read
-from roost.identity.lists import Fields, Listing
 from roost.identity.principals import live_session
 from roost.identity.tables import identities, memberships, sessions, users, workspaces
+from roost.web.lists import Fields, Listing
 
 _u, _m, _s, _w, _i = users.c, memberships.c, sessions.c, workspaces.c, identities.c
 WORKSPACE = bindparam("workspace", type_=Uuid)

@@ -7,9 +7,9 @@ from roost.db.jsontext import object_text
 from roost.db.keyset import Ordering
 from roost.db.statements import compiled
 from roost.db.tenancy import TENANT_ID, USER_ID
-from roost.identity.lists import Fields, Listing
 from roost.identity.queries import USER, WORKSPACE, new_row
 from roost.identity.tables import access_tokens
+from roost.web.lists import Fields, Listing
 
 _t = access_tokens.c
 _FIELDS: Fields = {

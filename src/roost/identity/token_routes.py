@@ -6,12 +6,14 @@ import msgspec
 
 from roost import errors
 from roost.db.pool import Transaction
-from roost.identity import credentials, lists, token_queries
+from roost.identity import credentials, token_queries
 from roost.identity.authenticator import DatabaseAuthenticator
-from roost.identity.model import NewToken, SortQuery, Token, TokenCreate
+from roost.identity.model import NewToken, Token, TokenCreate
 from roost.identity.tokens import create_token, revoke_token
+from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
+from roost.web.paging import SortQuery
 from roost.web.reply import Reply, empty, item
 
 READ, WRITE = "tokens:read", "tokens:write"

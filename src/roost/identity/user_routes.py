@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from roost import errors
 from roost.db.pool import Transaction
 from roost.errors import ProblemError
-from roost.identity import lists, queries
+from roost.identity import queries
 from roost.identity.authenticator import DatabaseAuthenticator
 from roost.identity.login import end_session
-from roost.identity.model import Session, SortQuery, User, UserPatch, UserQuery, UserUpsert
+from roost.identity.model import Session, User, UserPatch, UserQuery, UserUpsert
 from roost.identity.users import (
     Shown,
     add_user,
@@ -17,9 +17,11 @@ from roost.identity.users import (
     deactivate_user,
     require_authority,
 )
+from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version, version_tag
 from roost.web.kit import Kit, context_of, found
+from roost.web.paging import SortQuery
 from roost.web.reply import Reply, empty, item
 
 Work = Callable[[Transaction], Awaitable[Reply]]

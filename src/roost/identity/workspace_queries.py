@@ -9,9 +9,9 @@ from roost.db.jsontext import object_text
 from roost.db.keyset import Ordering
 from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
-from roost.identity.lists import Fields, Listing
 from roost.identity.queries import USER, WORKSPACE, new_row
 from roost.identity.tables import memberships, users, workspaces
+from roost.web.lists import Fields, Listing
 
 _w, _m, _u = workspaces.c, memberships.c, users.c
 _FIELDS: Fields = {

@@ -6,10 +6,9 @@ from typing import Any
 from roost import errors
 from roost.db.pool import Transaction
 from roost.errors import ProblemError
-from roost.identity import lists
 from roost.identity import workspace_queries as queries
 from roost.identity.authenticator import DatabaseAuthenticator
-from roost.identity.model import Member, SortQuery, Workspace, WorkspaceCreate, WorkspacePatch
+from roost.identity.model import Member, Workspace, WorkspaceCreate, WorkspacePatch
 from roost.identity.users import Shown
 from roost.identity.workspaces import (
     change_workspace,
@@ -17,9 +16,11 @@ from roost.identity.workspaces import (
     delete_workspace,
     in_reach,
 )
+from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version, version_tag
 from roost.web.kit import Kit, context_of, found
+from roost.web.paging import SortQuery
 from roost.web.reply import Reply, empty, item
 
 READ, WRITE = "workspaces:read", "workspaces:write"

@@ -1,6 +1,5 @@
 """The statements on migrations, their dumps, items and receipts."""
 
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -19,12 +18,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from roost.db.jsontext import array_text, object_text, rows_text
-from roost.db.keyset import Key, Ordering, after, page
-from roost.db.statements import SHAPES, Statement
+from roost.db.keyset import Ordering
+from roost.db.statements import Statement
 from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
 from roost.migration.model import RUNNING
 from roost.migration.tables import migration_dumps, migration_items, migration_keys, migrations
-from roost.web.paging import COUNT_CAP
+from roost.web.lists import Listing
 
 _m, _d, _k, _i = migrations.c, migration_dumps.c, migration_keys.c, migration_items.c
 _MIGRATION: Final = bindparam("migration", type_=Uuid)
@@ -128,28 +127,19 @@ def _item_json(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a column 
     return object_text(shown)
 
 
-@lru_cache(maxsize=SHAPES)
-def items_page(filters: tuple[str, ...], *, by_cursor: bool) -> Statement:
-    """Give the statement of a page of items, in their order. Places: the filters', and paging."""
-    matching = (_i.workspace_id == TENANT_ID) & (_i.migration_id == _MIGRATION)
-    for name in filters:
-        matching &= _CONDITIONS[name]
-    rows = select(*(known for known in _ITEM.values())).where(matching)
-    keys = [Key(Ordering(_i.position), descending=False)]
-    if by_cursor:
-        rows = rows.where(after(keys))
-    items, cursor, source = page(rows, keys, _item_json, with_offset=not by_cursor)
-    counted = select(literal_column("1")).where(matching).limit(COUNT_CAP + 1).subquery("counted")
-    known = select(_m.id).where(_one).scalar_subquery()
-    return tenant_read(
-        "select migration_items.page",
-        select(
-            items.label("items"),
-            cursor.label("cursor"),
-            select(func.count()).select_from(counted).scalar_subquery().label("total"),
-            known.label("migration"),
-        ).select_from(source),
-    )
+ITEMS = Listing(
+    name="migration_items.page",
+    rows=select()
+    .select_from(migration_items)
+    .where(_i.workspace_id == TENANT_ID, _i.migration_id == _MIGRATION),
+    fields={known.name: known for known in _ITEM.values()},
+    unique=None,
+    orderings={"position": Ordering(_i.position)},
+    default="position",
+    conditions=_CONDITIONS,
+    as_text=_item_json,
+    beside=(select(_m.id).where(_one).scalar_subquery().label("migration"),),
+)
 
 
 def _report() -> Statement:

@@ -22,16 +22,14 @@ from roost.migration.wire import (
     Overview,
     Receipt,
 )
-from roost.web import body, idempotency
+from roost.web import body, idempotency, lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit, context_of, found
-from roost.web.paging import SortKey, decode_cursor, encode_cursor, page_reply
 from roost.web.reply import Reply, item
 
 READ, WRITE = "migration:read", "migration:write"
 _ALL = f"{API}/migration"
 _ITEM = f"{_ALL}/{{id:str}}"
-_SORT = (SortKey("position", descending=False),)
 _UNKNOWN = (errors.MIGRATION_NOT_FOUND,)
 _STEP = (errors.MIGRATION_NOT_FOUND, errors.MIGRATION_STATE, errors.MIGRATION_IN_PROGRESS)
 
@@ -117,24 +115,18 @@ class MigrationRoutes:
     async def items(self, call: Call) -> Reply:
         """Answer a page of verdicts."""
         query: ItemQuery = call.query
-        values: dict[str, Any] = {"limit": query.limit, "migration": call.id()}
-        filters = tuple(name for name in ("verdict", "kind", "key") if getattr(query, name))
-        for name in filters:
-            values[name] = getattr(query, name)
-        by_cursor = query.cursor is not None
-        if query.cursor is not None:
-            values["after_0"] = decode_cursor(_SORT, query.cursor, unique=True)[0]
-        else:
-            values["offset"] = ((query.page or 1) - 1) * query.limit
-        statement = queries.items_page(filters, by_cursor=by_cursor)
+        given = {
+            "migration": call.id(),
+            "verdict": query.verdict or None,
+            "kind": query.kind or None,
+            "key": query.key or None,
+        }
+        statement, values, sort = lists.prepare(queries.ITEMS, query, given)
         row = await self.kit.read(call, statement, **values)
         if row["migration"] is None:
             raise ProblemError(errors.MIGRATION_NOT_FOUND)
-        following = row["cursor"]
-        cursor = encode_cursor(_SORT, msgspec.json.decode(following)) if following else None
         shown = _redacted(row["items"])
-        reply = page_reply(shown, query, row["total"], cursor, by_cursor=by_cursor)
-        return self.kit.conditional(call, reply)
+        return self.kit.conditional(call, lists.answer(query, sort, row, items=shown))
 
     async def receipt(self, call: Call) -> Reply:
         """Answer the receipt."""

@@ -1,4 +1,4 @@
-"""The conditions of a task list, and its orders. Each condition's places have its name."""
+"""The conditions of a task list, and its orders."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,6 @@ from sqlalchemy import (
     Integer,
     Text,
     Uuid,
-    and_,
     bindparam,
     cast,
     func,
@@ -38,8 +37,13 @@ def _moment(name: str) -> ColumnElement[Any]:
     return bindparam(name, type_=_c.created_at.type)
 
 
-def _words() -> ColumnElement[bool]:
-    return _c.search.op("@@")(cast(bindparam("words", type_=Text), TSQUERY))
+def lexemes(place: str) -> ColumnElement[Any]:
+    """The query of the words' beginnings, bound at `place`."""
+    return cast(bindparam(place, type_=Text), TSQUERY)
+
+
+def _words(place: str) -> ColumnElement[bool]:
+    return _c.search.op("@@")(lexemes(place))
 
 
 def likeness() -> ColumnElement[float]:
@@ -51,15 +55,16 @@ def likeness() -> ColumnElement[float]:
 
 _pieces = func.all(bindparam("pieces", type_=ARRAY(Text)))
 CONDITIONS: Mapping[str, ColumnElement[bool]] = {
+    # A condition's place has its name; one that has none is put on by True.
     "status": _c.status == _texts("status"),
     "priority": _c.priority == _texts("priority"),
     "assignee": _c.assignee_id == _ids("assignee"),
     "unassigned": _c.assignee_id.is_(None),
-    "assignee_or_none": or_(_c.assignee_id == _ids("assignee"), _c.assignee_id.is_(None)),
+    "assignee_or_none": or_(_c.assignee_id == _ids("assignee_or_none"), _c.assignee_id.is_(None)),
     "environment": _c.environment_id == _ids("environment"),
     "no_environment": _c.environment_id.is_(None),
     "environment_or_none": or_(
-        _c.environment_id == _ids("environment"), _c.environment_id.is_(None)
+        _c.environment_id == _ids("environment_or_none"), _c.environment_id.is_(None)
     ),
     "label": _c.labels.op("@>")(bindparam("label", type_=ARRAY(Text))),
     "archived": _c.archived_at.is_not(None),
@@ -69,15 +74,10 @@ CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     "created_before": _c.created_at < _moment("created_before"),
     "updated_after": _c.updated_at > _moment("updated_after"),
     "updated_before": _c.updated_at < _moment("updated_before"),
-    "words": _words(),
-    "words_or_alike": or_(_words(), likeness() >= LIKENESS),
+    "words": _words("words"),
+    "words_or_alike": or_(_words("words_or_alike"), likeness() >= LIKENESS),
     "pieces": func.concat(_c.title, " ", _c.description).ilike(_pieces),
 }
-
-
-def conditions(names: tuple[str, ...]) -> ColumnElement[bool]:
-    """Join the named conditions."""
-    return and_(*(CONDITIONS[name] for name in names))
 
 
 _rank = literal_column(
@@ -92,9 +92,4 @@ ORDERINGS: Mapping[str, Ordering] = {
     "dueAt": Ordering(_c.due_at),
     "completedAt": Ordering(_c.completed_at),
     "position": Ordering(_c.position),
-}
-SORT_NAMES: Mapping[str, str] = {
-    spelling: name
-    for name in ORDERINGS
-    for spelling in (name, "".join(f"_{c.lower()}" if c.isupper() else c for c in name))
 }

@@ -4,24 +4,23 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Integer, Text, Uuid, bindparam, func, insert, literal_column, select
+from sqlalchemy import ColumnElement, Integer, Text, Uuid, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from roost import errors
 from roost.db.jsontext import object_text
-from roost.db.keyset import Key, Ordering, after, page
+from roost.db.keyset import Ordering
 from roost.db.pool import Transaction
 from roost.db.statements import Statement, compiled
-from roost.db.tenancy import TENANT_ID, tenant_read
+from roost.db.tenancy import TENANT_ID
 from roost.errors import ProblemError
 from roost.tasks import queries
 from roost.tasks.model import MessageCreate
 from roost.tasks.tables import messages, tasks
-from roost.web.paging import COUNT_CAP, SortKey
+from roost.web.lists import Listing
 
 _c = messages.c
-SORT = (SortKey("position", descending=False),)
 _WIRE = {
     "id": "id",
     "taskId": "task_id",
@@ -39,30 +38,22 @@ def _json(columns: Any) -> Any:  # noqa: ANN401 -- a column collection
     return object_text({wire: columns[name] for wire, name in _WIRE.items()})
 
 
-def _page(*, by_cursor: bool) -> Statement:
-    task = bindparam("task", type_=Uuid)
-    of_task = (_c.workspace_id == TENANT_ID) & (_c.task_id == task)
-    rows = select(*(_c[name] for name in _WIRE.values())).where(of_task)
-    keys = [Key(Ordering(_c.position), descending=False)]
-    if by_cursor:
-        rows = rows.where(after(keys))
-    items, cursor, source = page(rows, keys, _json, with_offset=not by_cursor)
-    counted = select(literal_column("1")).where(of_task).limit(COUNT_CAP + 1).subquery("counted")
-    total = select(func.count()).select_from(counted).scalar_subquery()
-    known = select(tasks.c.id).where(tasks.c.workspace_id == TENANT_ID, tasks.c.id == task)
-    return tenant_read(
-        "select messages.page",
-        select(
-            items.label("items"),
-            cursor.label("cursor"),
-            total.label("total"),
-            known.scalar_subquery().label("task"),
-        ).select_from(source),
-    )
-
-
-PAGE = _page(by_cursor=False)
-PAGE_AFTER = _page(by_cursor=True)
+_TASK: ColumnElement[UUID] = bindparam("task", type_=Uuid)
+CONVERSATION = Listing(
+    name="messages.page",
+    rows=select().select_from(messages).where(_c.workspace_id == TENANT_ID, _c.task_id == _TASK),
+    fields={name: _c[name] for name in _WIRE.values()},
+    unique=None,
+    orderings={"position": Ordering(_c.position)},
+    default="position",
+    as_text=_json,
+    beside=(
+        select(tasks.c.id)
+        .where(tasks.c.workspace_id == TENANT_ID, tasks.c.id == _TASK)
+        .scalar_subquery()
+        .label("task"),
+    ),
+)
 
 
 def _append() -> Statement:

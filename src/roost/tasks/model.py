@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from roost import errors
 from roost.errors import ProblemError
-from roost.web.paging import PageQuery
+from roost.web.paging import PageQuery, SortQuery
 
 Status = Literal[
     "pending", "in_progress", "paused", "blocked", "in_review", "completed", "failed", "cancelled"
@@ -162,7 +162,7 @@ class MessageCreate(_Input):
     payload: dict[str, Any] = {}
 
 
-class TaskQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
+class TaskQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
     """The parameters of `GET /tasks`; lists may repeat or be separated by commas."""
 
     status: list[Status] | None = None
@@ -186,9 +186,6 @@ class TaskQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
         ]
         | None
     ) = None
-    sort: Annotated[str, Meta(description="Fields, `-` for descending.")] | None = None
-    sort_by: str | None = None
-    sort_order: str | None = None
 
 
 class SearchQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -20,15 +20,14 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSON, TSQUERY
+from sqlalchemy.dialects.postgresql import JSON
 
 from roost.db.jsontext import Finished, array_text, object_text
-from roost.db.keyset import Key, Ordering, after, page
 from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, TRANSACTION_ID, change_cte, tenant_read
-from roost.tasks.filters import CONDITIONS, ORDERINGS, conditions, likeness
+from roost.tasks.filters import CONDITIONS, ORDERINGS, lexemes, likeness
 from roost.tasks.tables import tasks
-from roost.web.paging import COUNT_CAP, SortKey
+from roost.web.lists import Listing
 
 _c = tasks.c
 WIRE: Mapping[str, str] = {
@@ -73,40 +72,25 @@ def task_json(columns: Any, extra: Mapping[str, Any] | None = None) -> ColumnEle
     return object_text({**fields, **(extra or {})}, plain=_PLAIN)
 
 
-def keys_of(sort: tuple[SortKey, ...]) -> list[Key]:
-    """Give the order's keys, with the id last so that no two rows are alike."""
-    keys = [Key(ORDERINGS[key.name], key.descending) for key in sort]
-    return [*keys, Key(Ordering(_c.id), sort[-1].descending)]
+TASKS = Listing(
+    name="tasks.page",
+    rows=select().select_from(tasks).where(_c.workspace_id == TENANT_ID),
+    fields={name: _c[name] for name in WIRE.values()},
+    unique=_c.id,
+    orderings=ORDERINGS,
+    default="-createdAt",
+    conditions=CONDITIONS,
+    as_text=task_json,
+)
 
 
 @lru_cache(maxsize=SHAPES)
-def task_page(filters: tuple[str, ...], sort: tuple[SortKey, ...], *, by_cursor: bool) -> Statement:
-    """Give the statement of a page: its JSON, how many there are up to the cap, and what follows.
-
-    Places: those of the filters, `limit`, and `offset` or the cursor's.
-    """
-    matching = _c.workspace_id == TENANT_ID
-    if filters:
-        matching &= conditions(filters)
-    keys = keys_of(sort)
-    rows = select(*(_c[name] for name in WIRE.values())).where(matching)
-    if by_cursor:
-        rows = rows.where(after(keys))
-    items, cursor, source = page(rows, keys, task_json, with_offset=not by_cursor)
-    counted = select(literal_column("1")).where(matching).limit(COUNT_CAP + 1).subquery("counted")
-    total = select(func.count()).select_from(counted).scalar_subquery()
-    body = select(items.label("items"), cursor.label("cursor"), total.label("total"))
-    return tenant_read("select tasks.page", body.select_from(source))
-
-
-@lru_cache(maxsize=SHAPES)
-def task_search(names: tuple[str, ...], *, has_words: bool, alike: bool) -> Statement:
-    """Give the statement of a ranked search. Places: the terms', and `limit`."""
+def task_search(names: tuple[str, ...]) -> Statement:
+    """Give the statement of a ranked search. Places: those of the conditions, and `limit`."""
     score: ColumnElement[Any] = literal_column("0::float8")
-    if has_words:
-        query = cast(bindparam("words", type_=Text), TSQUERY)
-        score = func.ts_rank_cd(_c.search, query).cast(_c.position.type)
-        if alike:
+    for place in {"words", "words_or_alike"} & set(names):
+        score = func.ts_rank_cd(_c.search, lexemes(place)).cast(_c.position.type)
+        if place == "words_or_alike":
             score = score + likeness()
     rows = (
         select(*(_c[name] for name in WIRE.values()), score.label("score"))

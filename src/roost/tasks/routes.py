@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
 from roost import errors
 from roost.db.pool import Transaction
 from roost.errors import ProblemError
 from roost.tasks import messages, queries
 from roost.tasks.batch import run_batch
-from roost.tasks.listing import Listing, read_listing
+from roost.tasks.filters import CONDITIONS
+from roost.tasks.listing import read_conditions, search_conditions
 from roost.tasks.model import (
     BatchResult,
     FoundTask,
@@ -25,7 +24,6 @@ from roost.tasks.model import (
     TaskPatch,
     TaskQuery,
 )
-from roost.tasks.search import read_search
 from roost.tasks.service import (
     Written,
     delete_task,
@@ -35,10 +33,10 @@ from roost.tasks.service import (
     replace_task,
     update_task,
 )
+from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version, version_tag
 from roost.web.kit import Kit, context_of, found
-from roost.web.paging import decode_cursor, encode_cursor, page_reply
 from roost.web.query import invalid
 from roost.web.reply import Reply, empty, item
 
@@ -92,40 +90,26 @@ class TaskRoutes:
     async def list(self, call: Call) -> Reply:
         """Answer a page of tasks."""
         query: TaskQuery = call.query
-        row, listing = await self._page(call, query, alike=False)
-        if query.search and not row["total"] and self.alike:
+        user_id = call.principal.user_id
+        given = read_conditions(query, user_id, alike=False)
+        statement, values, sort = lists.prepare(queries.TASKS, query, given)
+        row = await self.kit.read(call, statement, **values)
+        if "words" in given and not row["total"] and self.alike:
             # Only what has no match as written is compared for likeness: that reads every title.
-            row, listing = await self._page(call, query, alike=True)
-        following = row["cursor"]
-        cursor = encode_cursor(listing.sort, msgspec.json.decode(following)) if following else None
-        reply = page_reply(row["items"], query, row["total"], cursor, by_cursor=listing.by_cursor)
-        return self.kit.conditional(call, reply)
-
-    async def _page(self, call: Call, query: TaskQuery, *, alike: bool) -> tuple[Any, Listing]:
-        listing = read_listing(query, call.principal.user_id, alike=alike)
-        statement = queries.task_page(listing.filters, listing.sort, by_cursor=listing.by_cursor)
-        return await self.kit.read(call, statement, **listing.values), listing
+            given = read_conditions(query, user_id, alike=True)
+            statement, values, sort = lists.prepare(queries.TASKS, query, given)
+            row = await self.kit.read(call, statement, **values)
+        return self.kit.conditional(call, lists.answer(query, sort, row))
 
     async def search(self, call: Call) -> Reply:
         """Answer the best matches."""
         query: SearchQuery = call.query
-        terms = read_search(query.search)
-        names: list[str] = []
-        if terms.words:
-            names.append("words_or_alike" if self.alike else "words")
-        if terms.pieces:
-            names.append("pieces")
-        if not names:
+        given = search_conditions(query.search, alike=self.alike)
+        if not given:
             raise invalid("search", "has nothing to search for")
-        statement = queries.task_search(tuple(names), has_words=bool(terms.words), alike=self.alike)
-        row = await self.kit.read(
-            call,
-            statement,
-            words=terms.words,
-            typed=list(terms.typed),
-            pieces=list(terms.pieces),
-            limit=query.limit,
-        )
+        names = tuple(name for name in CONDITIONS if name in given)
+        statement = queries.task_search(names)
+        row = await self.kit.read(call, statement, **given, limit=query.limit)
         return self.kit.conditional(call, item(row["items"]))
 
     async def get(self, call: Call) -> Reply:
@@ -192,23 +176,12 @@ class TaskRoutes:
     async def messages(self, call: Call) -> Reply:
         """Answer a page of a conversation."""
         query: MessageQuery = call.query
-        values: dict[str, Any] = {"limit": query.limit, "task": call.id()}
-        statement = messages.PAGE
-        if query.cursor is not None:
-            if query.page is not None:
-                raise invalid("cursor", "can't go with page", "conflict")
-            statement = messages.PAGE_AFTER
-            values["after_0"] = decode_cursor(messages.SORT, query.cursor, unique=True)[0]
-        else:
-            values["offset"] = ((query.page or 1) - 1) * query.limit
+        given = {"task": call.id()}
+        statement, values, sort = lists.prepare(messages.CONVERSATION, query, given)
         row = await self.kit.read(call, statement, **values)
         if row["task"] is None:
             raise ProblemError(errors.TASK_NOT_FOUND)
-        following = row["cursor"]
-        cursor = encode_cursor(messages.SORT, msgspec.json.decode(following)) if following else None
-        by_cursor = query.cursor is not None
-        reply = page_reply(row["items"], query, row["total"], cursor, by_cursor=by_cursor)
-        return self.kit.conditional(call, reply)
+        return self.kit.conditional(call, lists.answer(query, sort, row))
 
     async def append(self, call: Call) -> Reply:
         """Add a message."""

@@ -26,6 +26,14 @@ class PageQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     cursor: Annotated[str, Meta(description="`nextCursor` of the page before.")] | None = None
 
 
+class SortQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
+    """The parameters of lists that can be sorted."""
+
+    sort: Annotated[str, Meta(description="Fields, `-` before for descending.")] | None = None
+    sort_by: str | None = None
+    sort_order: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SortKey:
     """One field of an order."""
@@ -66,26 +74,25 @@ def read_sort(
     return tuple(keys)
 
 
+def _order(sort: tuple[SortKey, ...]) -> str:
+    return ",".join(("-" if key.descending else "") + key.name for key in sort)
+
+
 def encode_cursor(sort: tuple[SortKey, ...], values: list[Any]) -> str:
-    """Make the opaque cursor of the row with these sort values (its id last)."""
-    order = ",".join(("-" if key.descending else "") + key.name for key in sort)
-    return base64.urlsafe_b64encode(msgspec.json.encode([order, *values])).decode().rstrip("=")
+    """Make the opaque cursor of the row with these values of its order's keys."""
+    cursor = msgspec.json.encode([_order(sort), *values])
+    return base64.urlsafe_b64encode(cursor).decode().rstrip("=")
 
 
-def decode_cursor(
-    sort: tuple[SortKey, ...], cursor: str, *, unique: bool = False
-) -> list[str | None]:
-    """Read a cursor's values; VALIDATION_ERROR when it is none, or of another order.
-
-    `unique` says that the order tells rows apart by itself, so that no id follows.
-    """
-    order = ",".join(("-" if key.descending else "") + key.name for key in sort)
+def decode_cursor(sort: tuple[SortKey, ...], cursor: str, count: int) -> list[str | None]:
+    """Read a cursor's `count` values; VALIDATION_ERROR when it is none, or of another order."""
+    order = _order(sort)
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         found = msgspec.json.decode(raw, type=list[str | None])
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise invalid("cursor", "is not one that Roost gave out") from error
-    if len(found) != len(sort) + (1 if unique else 2):
+    if len(found) != count + 1:
         raise invalid("cursor", "is not one that Roost gave out")
     if found[0] != order:
         raise invalid("cursor", f"is of the order {found[0]!r}; use the same sort", "conflict")
