@@ -81,19 +81,21 @@ class Transaction:
 
     async def rows(self, statement: Statement, **values: object) -> list[asyncpg.Record]:
         """Run it and give every row."""
-        started = time.perf_counter_ns()
-        error: BaseException | None = None
-        try:
-            rows: list[asyncpg.Record] = await self.connection.fetch(
-                statement.sql, *statement.arguments(values)
-            )
-        except BaseException as caught:
-            error = caught
-            raise
-        else:
-            return rows
-        finally:
-            self.observer.statement(statement.name, started, time.perf_counter_ns(), error)
+        running = self.connection.fetch(statement.sql, *statement.arguments(values))
+        return await _timed(self.observer, statement.name, running)
+
+
+async def _timed(observer: Observer, name: str, running: Awaitable[T]) -> T:
+    """Wait for a statement, and tell the observer how it went."""
+    started = time.perf_counter_ns()
+    error: BaseException | None = None
+    try:
+        return await running
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        observer.statement(name, started, time.perf_counter_ns(), error)
 
 
 async def _fetch(
@@ -102,19 +104,8 @@ async def _fetch(
     statement: Statement,
     values: dict[str, object],
 ) -> asyncpg.Record | None:
-    started = time.perf_counter_ns()
-    error: BaseException | None = None
-    try:
-        row: asyncpg.Record | None = await connection.fetchrow(
-            statement.sql, *statement.arguments(values)
-        )
-    except BaseException as caught:
-        error = caught
-        raise
-    else:
-        return row
-    finally:
-        observer.statement(statement.name, started, time.perf_counter_ns(), error)
+    running = connection.fetchrow(statement.sql, *statement.arguments(values))
+    return await _timed(observer, statement.name, running)
 
 
 async def _no_reset(_connection: object) -> None:
@@ -304,21 +295,12 @@ class Database:
                 if not is_gone(connection):
                     await block.rollback()
                 raise
-            await self._commit(connection, block)
+            await self._commit(block)
             return result
 
-    async def _commit(self, connection: Any, block: Any) -> None:  # noqa: ANN401 -- asyncpg's
-        started = time.perf_counter_ns()
-        error: BaseException | None = None
+    async def _commit(self, block: Any) -> None:  # noqa: ANN401 -- asyncpg's
         try:
-            await block.commit()
-        except LOST as caught:
-            error = caught
-            raise OutcomeUnknownError(UNCONFIRMED) from caught
-        except BaseException as caught:
-            error = caught
-            raise
-        finally:
-            self._observer.statement("commit", started, time.perf_counter_ns(), error)
-            if error is not None and is_gone(connection):
-                _log.warning("a commit was not confirmed: %s", error)
+            await _timed(self._observer, "commit", block.commit())
+        except LOST as error:
+            _log.warning("a commit was not confirmed: %s", error)
+            raise OutcomeUnknownError(UNCONFIRMED) from error

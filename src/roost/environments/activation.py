@@ -5,8 +5,9 @@ from uuid import UUID
 from roost import errors
 from roost.db.pool import Transaction
 from roost.environments import queries
-from roost.environments.service import Written, lock_environment, written
+from roost.environments.service import lock_environment, written
 from roost.errors import ProblemError
+from roost.web.written import Written
 
 
 async def activate_environment(

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from roost.web.paging import SortQuery
+from roost.web.structs import Incoming, Outgoing
 
 CONFIG_LIMIT = 256 * 1024
 """Bytes of a config, written without spaces."""
@@ -31,11 +31,7 @@ ConfigPatch = Annotated[
 ]
 
 
-class _Struct(msgspec.Struct, rename="camel", kw_only=True):
-    pass
-
-
-class _Input(_Struct, forbid_unknown_fields=True):
+class _Input(Incoming):
     elsewhere: ClassVar[Mapping[str, str]] = {
         "isActive": "use POST /environments/{id}/activate or /deactivate",
         "is_active": "use POST /environments/{id}/activate or /deactivate",
@@ -91,14 +87,14 @@ class EnvironmentQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
     ) = None
 
 
-class SecretName(_Struct):
+class SecretName(Outgoing):
     """What is shown of a secret."""
 
     name: str
     updated_at: datetime
 
 
-class Environment(_Struct):
+class Environment(Outgoing):
     """An environment as it goes out."""
 
     id: UUID

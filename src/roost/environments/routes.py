@@ -20,7 +20,6 @@ from roost.environments.model import (
 from roost.environments.secret_box import SecretBox
 from roost.environments.secret_values import check_secret_name, delete_secret, set_secret
 from roost.environments.service import (
-    Written,
     create_environment,
     delete_environment,
     patch_environment,
@@ -28,9 +27,10 @@ from roost.environments.service import (
 )
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
-from roost.web.etag import expected_version, version_tag
-from roost.web.kit import Kit, found
+from roost.web.etag import expected_version
+from roost.web.kit import Kit, found, tagged
 from roost.web.reply import Reply, empty, item
+from roost.web.written import Written
 
 READ, WRITE = "environments:read", "environments:write"
 TAG = "environments"
@@ -223,6 +223,4 @@ class EnvironmentRoutes:
 
 
 def _written(environment: Written, status: int = 200) -> Reply:
-    reply = item(environment.body, status)
-    reply.header("etag", version_tag(environment.version))
-    return reply
+    return tagged(environment.body, environment.version, status)

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec import UNSET
 from uuid_utils.compat import uuid7
 
@@ -13,22 +12,13 @@ from roost.environments import queries
 from roost.environments.config import merged, read_config, write_config
 from roost.environments.model import EnvironmentCreate, EnvironmentPatch
 from roost.errors import ProblemError
-from roost.web.etag import precondition_failed
-
-
-class Written(msgspec.Struct, frozen=True):
-    """An environment as it was written: `body` is its JSON, `version` its ETag."""
-
-    id: UUID
-    version: int
-    body: str
+from roost.web.etag import require_version
+from roost.web.written import Written
 
 
 def written(row: Any) -> Written:  # noqa: ANN401 -- a record
     """Read a row that a statement gives back; ENVIRONMENT_NOT_FOUND when there is none."""
-    if row is None:
-        raise ProblemError(errors.ENVIRONMENT_NOT_FOUND)
-    return Written(row["id"], row["version"], row["body"])
+    return Written.of(row, errors.ENVIRONMENT_NOT_FOUND)
 
 
 async def lock_environment(
@@ -41,8 +31,7 @@ async def lock_environment(
     row = await transaction.row(queries.LOCK, workspace=workspace_id, environment=environment_id)
     if row is None:
         raise ProblemError(errors.ENVIRONMENT_NOT_FOUND)
-    if expected is not None and row["version"] != expected:
-        raise precondition_failed(row["version"])
+    require_version(expected, row["version"])
     return row
 
 

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from roost.web.paging import SortQuery
 from roost.web.principal import SCOPES
+from roost.web.structs import Incoming, Outgoing
 
 Role = Literal["owner", "admin", "member", "viewer"]
 Scope = Literal[SCOPES]  # type: ignore[valid-type]  # the one list of scopes
@@ -34,14 +35,6 @@ MAX_TOKEN_SECONDS = 315_360_000
 """Ten years."""
 
 
-class _Struct(msgspec.Struct, rename="camel", kw_only=True):
-    pass
-
-
-class _Input(_Struct, forbid_unknown_fields=True):
-    pass
-
-
 class UserQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
     """The parameters of `GET /users`."""
 
@@ -52,7 +45,7 @@ class UserQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
     role: list[Role] | None = None
 
 
-class UserUpsert(_Input):
+class UserUpsert(Incoming):
     """The body of `POST /users`: a user as a log-in provider knows them."""
 
     provider: Annotated[str, Meta(min_length=1, max_length=50, pattern=f"^[a-z0-9_.-]+{_END}")]
@@ -62,7 +55,7 @@ class UserUpsert(_Input):
     avatar_url: AvatarUrl | UnsetType | None = UNSET
 
 
-class UserPatch(_Input):
+class UserPatch(Incoming):
     """The body of `PATCH /users/{id}`: a merge patch (RFC 7396), into the objects too."""
 
     name: PersonName | UnsetType = UNSET
@@ -71,7 +64,7 @@ class UserPatch(_Input):
     preferences: dict[str, Any] | UnsetType | None = UNSET
 
 
-class User(_Struct):
+class User(Outgoing):
     """A user, with their role in the workspace."""
 
     id: UUID
@@ -88,7 +81,7 @@ class User(_Struct):
     updated_at: datetime
 
 
-class Session(_Struct):
+class Session(Outgoing):
     """A log-in with a cookie; `current` marks the one that asks."""
 
     id: UUID
@@ -100,7 +93,7 @@ class Session(_Struct):
     current: bool
 
 
-class TokenCreate(_Input):
+class TokenCreate(Incoming):
     """The body of `POST /tokens`; without scopes, the token may what its maker may."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -111,7 +104,7 @@ class TokenCreate(_Input):
     ) = None
 
 
-class Token(_Struct):
+class Token(Outgoing):
     """An access token without its secret; `hint` is the end of it."""
 
     id: UUID
@@ -130,21 +123,21 @@ class NewToken(Token):
     token: str | UnsetType = UNSET
 
 
-class WorkspaceCreate(_Input):
+class WorkspaceCreate(Incoming):
     """The body of `POST /workspaces`; without a slug, one is made from the name."""
 
     name: Name
     slug: Slug | UnsetType = UNSET
 
 
-class WorkspacePatch(_Input):
+class WorkspacePatch(Incoming):
     """The body of `PATCH /workspaces/{id}`."""
 
     name: Name | UnsetType = UNSET
     slug: Slug | UnsetType = UNSET
 
 
-class Workspace(_Struct):
+class Workspace(Outgoing):
     """A workspace, with the asking user's role in it."""
 
     id: UUID
@@ -157,7 +150,7 @@ class Workspace(_Struct):
     updated_at: datetime
 
 
-class Member(_Struct):
+class Member(Outgoing):
     """A member of a workspace."""
 
     user_id: UUID
@@ -175,7 +168,7 @@ class LinkQuery(msgspec.Struct, frozen=True):
     token: Annotated[str, Meta(max_length=200, description="The secret of the link.")]
 
 
-class Provider(_Struct):
+class Provider(Outgoing):
     """A log-in provider that is set up."""
 
     id: str

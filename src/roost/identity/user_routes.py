@@ -11,7 +11,6 @@ from roost.identity.authenticator import DatabaseAuthenticator
 from roost.identity.login import end_session
 from roost.identity.model import Session, User, UserPatch, UserQuery, UserUpsert
 from roost.identity.users import (
-    Shown,
     add_user,
     change_user,
     deactivate_user,
@@ -19,8 +18,8 @@ from roost.identity.users import (
 )
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
-from roost.web.etag import expected_version, version_tag
-from roost.web.kit import Kit, context_of, found
+from roost.web.etag import expected_version
+from roost.web.kit import Kit, context_of, found, tagged
 from roost.web.paging import SortQuery
 from roost.web.reply import Reply, empty, item
 
@@ -83,7 +82,7 @@ class UserRoutes:
             user_id, shown, is_new = await add_user(
                 transaction, call.principal, call.body, context_of(call)
             )
-            reply = _shown(shown, 201 if is_new else 200)
+            reply = tagged(*shown, 201 if is_new else 200)
             reply.header("location", f"{API}/users/{user_id}")
             return reply
 
@@ -116,8 +115,8 @@ class UserRoutes:
 
         async def work(transaction: Transaction) -> Reply:
             context = context_of(call)
-            return _shown(
-                await change_user(
+            return tagged(
+                *await change_user(
                     transaction, call.principal, user_id, call.body, context, expected=expected
                 )
             )
@@ -175,10 +174,3 @@ class UserRoutes:
         # Other workers hear of it from the database; this one need not wait for that.
         self.authenticator.cache.forget()
         return reply
-
-
-def _shown(shown: Shown, status: int = 200) -> Reply:
-    body, version = shown
-    reply = item(body, status)
-    reply.header("etag", version_tag(version))
-    return reply

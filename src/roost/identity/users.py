@@ -16,7 +16,7 @@ from roost.db.tenancy import SET_CONTEXT, Context
 from roost.errors import ProblemError
 from roost.identity import queries, token_queries
 from roost.identity.model import OBJECT_LIMIT, UserPatch, UserUpsert
-from roost.web.etag import precondition_failed
+from roost.web.etag import require_version
 from roost.web.merge import merge_patch
 from roost.web.principal import Principal
 from roost.web.query import invalid
@@ -78,8 +78,7 @@ async def change_user(  # noqa: PLR0913 -- who, whom, what, and on which conditi
 ) -> Shown:
     """Apply a merge patch; PRECONDITION_FAILED when the user has another version."""
     row = await require_authority(transaction, principal, user_id, context)
-    if expected is not None and expected != row["version"]:
-        raise precondition_failed(row["version"])
+    require_version(expected, row["version"])
     values: dict[str, Any] = {}
     if patch.name is not UNSET:
         values["name"] = patch.name
@@ -197,8 +196,7 @@ async def deactivate_user(
     user has another version than `expected`.
     """
     row = await require_authority(transaction, principal, user_id, context)
-    if expected is not None and expected != row["version"]:
-        raise precondition_failed(row["version"])
+    require_version(expected, row["version"])
     await enter(transaction, Context(user_id=user_id))
     homes = await transaction.rows(queries.HOMES, user=user_id)
     for home in homes:

@@ -9,7 +9,6 @@ from roost.errors import ProblemError
 from roost.identity import workspace_queries as queries
 from roost.identity.authenticator import DatabaseAuthenticator
 from roost.identity.model import Member, Workspace, WorkspaceCreate, WorkspacePatch
-from roost.identity.users import Shown
 from roost.identity.workspaces import (
     change_workspace,
     create_workspace,
@@ -18,8 +17,8 @@ from roost.identity.workspaces import (
 )
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
-from roost.web.etag import expected_version, version_tag
-from roost.web.kit import Kit, context_of, found
+from roost.web.etag import expected_version
+from roost.web.kit import Kit, context_of, found, tagged
 from roost.web.paging import SortQuery
 from roost.web.reply import Reply, empty, item
 
@@ -73,7 +72,7 @@ class WorkspaceRoutes:
             workspace_id, shown = await create_workspace(
                 transaction, call.principal, call.body, context_of(call)
             )
-            reply = _shown(shown, 201)
+            reply = tagged(*shown, 201)
             reply.header("location", f"{API}/workspaces/{workspace_id}")
             return reply
 
@@ -90,8 +89,8 @@ class WorkspaceRoutes:
 
         async def work(transaction: Transaction) -> Reply:
             principal, context = call.principal, context_of(call)
-            return _shown(
-                await change_workspace(
+            return tagged(
+                *await change_workspace(
                     transaction, principal, workspace_id, call.body, context, expected=expected
                 )
             )
@@ -131,10 +130,3 @@ class WorkspaceRoutes:
         context = replace(context_of(call), workspace_id=workspace_id)
         row = await self.kit.database.read(queries.WORKSPACE_ITEM, context)
         return found(row, errors.WORKSPACE_NOT_FOUND)
-
-
-def _shown(shown: Shown, status: int = 200) -> Reply:
-    body, version = shown
-    reply = item(body, status)
-    reply.header("etag", version_tag(version))
-    return reply

@@ -18,7 +18,7 @@ from roost.errors import ProblemError
 from roost.identity import queries, workspace_queries
 from roost.identity.model import WorkspaceCreate, WorkspacePatch
 from roost.identity.users import Shown, enter
-from roost.web.etag import precondition_failed
+from roost.web.etag import require_version
 from roost.web.principal import Principal
 from roost.web.query import invalid
 
@@ -167,8 +167,7 @@ async def _lock(
     if found["role"] not in roles:
         wanted = " or ".join(sorted(roles))
         raise ProblemError(errors.FORBIDDEN, f"this needs the role {wanted} in that workspace")
-    if expected is not None and expected != row["version"]:
-        raise precondition_failed(row["version"])
+    require_version(expected, row["version"])
 
 
 async def _show(transaction: Transaction, principal: Principal, workspace_id: UUID) -> Shown:

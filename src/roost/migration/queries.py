@@ -26,8 +26,8 @@ from roost.migration.tables import migration_dumps, migration_items, migration_k
 from roost.web.lists import Listing
 
 _m, _d, _k, _i = migrations.c, migration_dumps.c, migration_keys.c, migration_items.c
-_MIGRATION: Final = bindparam("migration", type_=Uuid)
-_is_running: Final = _m.state.in_(
+MIGRATION: Final = bindparam("migration", type_=Uuid)
+IS_RUNNING: Final = _m.state.in_(
     [literal_column(f"'{name}'", Text) for name in sorted(state.value for state in RUNNING)]
 )
 LISTED: Final = 100
@@ -46,7 +46,7 @@ WIRE: Final[dict[str, Any]] = {
     "startedAt": _m.started_at,
     "finishedAt": _m.finished_at,
 }
-_ITEM: Final[dict[str, Any]] = {
+ITEM_COLUMNS: Final[dict[str, Any]] = {
     "id": _i.id,
     "key": _i.key,
     "kind": _i.kind,
@@ -64,7 +64,7 @@ _ITEM: Final[dict[str, Any]] = {
 }
 
 _mine = (_m.workspace_id == TENANT_ID) & (_m.user_id == USER_ID)
-_one = _mine & (_m.id == _MIGRATION)
+_one = _mine & (_m.id == MIGRATION)
 ITEM = tenant_read(
     "select migrations.item",
     select(object_text(WIRE).label("body"), _m.version, _m.state).where(_one),
@@ -77,7 +77,7 @@ LIST = tenant_read(
     ).select_from(
         select(
             object_text(WIRE).label("body"),
-            case((_is_running, cast(_m.id, Text))).label("running"),
+            case((IS_RUNNING, cast(_m.id, Text))).label("running"),
         )
         .where(_mine)
         .order_by(_m.created_at.desc(), _m.id.desc())
@@ -101,7 +101,7 @@ _receipt_keys = (
         _k.note,
         _k.stored,
     )
-    .where(_k.workspace_id == TENANT_ID, _k.migration_id == _MIGRATION)
+    .where(_k.workspace_id == TENANT_ID, _k.migration_id == MIGRATION)
     .order_by(_k.key)
 )
 RECEIPT = tenant_read(
@@ -119,7 +119,7 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
 
 
 def _item_json(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a column collection
-    names = {wire: known.name for wire, known in _ITEM.items()}
+    names = {wire: known.name for wire, known in ITEM_COLUMNS.items()}
     shown = {wire: columns[name] for wire, name in names.items()}
     # The sealed secrets of what was overwritten are for putting them back, not for showing.
     shown["conflict"] = columns["conflict"].op("#-")(text("'{existing,sealed}'"))
@@ -131,8 +131,8 @@ ITEMS = Listing(
     name="migration_items.page",
     rows=select()
     .select_from(migration_items)
-    .where(_i.workspace_id == TENANT_ID, _i.migration_id == _MIGRATION),
-    fields={known.name: known for known in _ITEM.values()},
+    .where(_i.workspace_id == TENANT_ID, _i.migration_id == MIGRATION),
+    fields={known.name: known for known in ITEM_COLUMNS.values()},
     unique=None,
     orderings={"position": Ordering(_i.position)},
     default="position",
@@ -143,7 +143,7 @@ ITEMS = Listing(
 
 
 def _report() -> Statement:
-    ours = (_i.workspace_id == TENANT_ID) & (_i.migration_id == _MIGRATION)
+    ours = (_i.workspace_id == TENANT_ID) & (_i.migration_id == MIGRATION)
     numbers = (
         select(_i.kind, _i.verdict, func.count().label("number"))
         .where(ours)
@@ -165,7 +165,7 @@ def _report() -> Statement:
         "offset",
     )
     problems = (
-        select(*(_ITEM[name].label(name) for name in shown), _i.resolution)
+        select(*(ITEM_COLUMNS[name].label(name) for name in shown), _i.resolution)
         .where(ours, _i.verdict.in_([literal_column("'invalid'"), literal_column("'conflict'")]))
         .order_by(_i.position)
     )

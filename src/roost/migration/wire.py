@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from roost.migration.model import Config, Counts, Kind, Progress, State, Verdict
 from roost.web.paging import PageQuery
+from roost.web.structs import Incoming, Outgoing
 
 # The names by themselves: a parameter's schema stands alone.
 VerdictName = Literal["create", "same", "update", "conflict", "invalid", "skip"]
@@ -27,7 +28,7 @@ KindName = Literal[
 ]
 
 
-class MigrationStart(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
+class MigrationStart(Incoming):
     """A dump: raw strings by localStorage key, never parsed on the way."""
 
     keys: dict[str, str]
@@ -36,7 +37,7 @@ class MigrationStart(msgspec.Struct, rename="camel", kw_only=True, forbid_unknow
     config: Config = msgspec.field(default_factory=Config)
 
 
-class Migration(msgspec.Struct, rename="camel", kw_only=True):
+class Migration(Outgoing):
     """One move of a browser's data."""
 
     id: UUID
@@ -52,7 +53,7 @@ class Migration(msgspec.Struct, rename="camel", kw_only=True):
     finished_at: datetime | None
 
 
-class Overview(msgspec.Struct, rename="camel", kw_only=True):
+class Overview(Outgoing):
     """The caller's migrations, newest first, and whether another may start."""
 
     migrations: list[Migration]
@@ -60,7 +61,7 @@ class Overview(msgspec.Struct, rename="camel", kw_only=True):
     may_start: bool
 
 
-class Warning_(msgspec.Struct, rename="camel", kw_only=True):  # noqa: N801 -- Warning is Python's
+class Warning_(Outgoing):  # noqa: N801 -- Warning is Python's
     """Something the owner should know of an item that was kept all the same."""
 
     code: str
@@ -68,7 +69,7 @@ class Warning_(msgspec.Struct, rename="camel", kw_only=True):  # noqa: N801 -- W
     detail: str | None = None
 
 
-class MigrationItem(msgspec.Struct, rename="camel", kw_only=True):
+class MigrationItem(Outgoing):
     """The verdict on one item; `offset` counts bytes of the key's UTF-8 text."""
 
     id: UUID
@@ -87,7 +88,7 @@ class MigrationItem(msgspec.Struct, rename="camel", kw_only=True):
     position: int
 
 
-class KeyReceipt(msgspec.Struct, rename="camel", kw_only=True):
+class KeyReceipt(Outgoing):
     """One key: `sha256` is of the raw string's UTF-8, lone surrogates passed through."""
 
     key: str
@@ -99,7 +100,7 @@ class KeyReceipt(msgspec.Struct, rename="camel", kw_only=True):
     stored: bool
 
 
-class Receipt(msgspec.Struct, rename="camel", kw_only=True):
+class Receipt(Outgoing):
     """What was received and is safely stored; `sha256` and `bytes` are of the whole dump."""
 
     state: State

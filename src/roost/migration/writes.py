@@ -23,39 +23,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from roost.db.statements import Statement, compiled
-from roost.migration.model import RUNNING
+from roost.migration.queries import IS_RUNNING, ITEM_COLUMNS, MIGRATION
 from roost.migration.tables import migration_dumps, migration_items, migration_keys, migrations
 from roost.migration.targets.target import USER, WORKSPACE, records
 
 _m, _d, _k, _i = migrations.c, migration_dumps.c, migration_keys.c, migration_items.c
-_MIGRATION: Final = bindparam("migration", type_=Uuid)
-_is_running: Final = _m.state.in_(
-    [literal_column(f"'{name}'", Text) for name in sorted(state.value for state in RUNNING)]
-)
-_STORED: Final[dict[str, Any]] = {
-    "position": _i.position,
-    "key": _i.key,
-    "kind": _i.kind,
-    "sourceId": _i.source_id,
-    "targetId": _i.target_id,
-    "verdict": _i.verdict,
-    "reason": _i.reason,
-    "field": _i.field,
-    "detail": _i.detail,
-    "offset": _i.byte_offset,
-    "warnings": _i.warnings,
-    "conflict": _i.conflict,
-    "resolution": _i.resolution,
-}
+_STORED: Final = {wire: known for wire, known in ITEM_COLUMNS.items() if wire != "id"}
 
-_this = (_m.workspace_id == WORKSPACE) & (_m.id == _MIGRATION)
-_of_this_item = (_i.workspace_id == WORKSPACE) & (_i.migration_id == _MIGRATION)
-_of_this_key = (_k.workspace_id == WORKSPACE) & (_k.migration_id == _MIGRATION)
+_this = (_m.workspace_id == WORKSPACE) & (_m.id == MIGRATION)
+_of_this_item = (_i.workspace_id == WORKSPACE) & (_i.migration_id == MIGRATION)
+_of_this_key = (_k.workspace_id == WORKSPACE) & (_k.migration_id == MIGRATION)
 RECEIVE = compiled(
     "insert migrations",
     insert(migrations).values(
         workspace_id=WORKSPACE,
-        id=_MIGRATION,
+        id=MIGRATION,
         user_id=USER,
         state="received",
         origin=bindparam("origin", type_=Text),
@@ -70,7 +52,7 @@ STORE_DUMP = compiled(
     insert(migration_dumps).values(
         workspace_id=WORKSPACE,
         id=bindparam("dump", type_=Uuid),
-        migration_id=_MIGRATION,
+        migration_id=MIGRATION,
         sha256=bindparam("sha256", type_=LargeBinary),
         size=bindparam("size", type_=BigInteger),
         content=bindparam("content", type_=LargeBinary),
@@ -78,7 +60,7 @@ STORE_DUMP = compiled(
 )
 RUNNING_ONE = compiled(
     "select migrations.running",
-    select(_m.id).where(_m.workspace_id == WORKSPACE, _m.user_id == USER, _is_running),
+    select(_m.id).where(_m.workspace_id == WORKSPACE, _m.user_id == USER, IS_RUNNING),
 )
 LOCK = compiled(
     "select migrations.lock",
@@ -130,7 +112,7 @@ def _store_items() -> Statement:
     hexadecimal: ColumnElement[str] = literal_column("'hex'", Text)
     rows = select(
         WORKSPACE,
-        _MIGRATION,
+        MIGRATION,
         new.c.id,
         func.decode(new.c.digest, hexadecimal),
         *(new.c[wire] for wire in _STORED),
@@ -172,7 +154,7 @@ STORE_KEYS = compiled(
         ],
         select(
             WORKSPACE,
-            _MIGRATION,
+            MIGRATION,
             *(
                 _new_key.c[name]
                 for name in ("id", "key", "kind", "sha256", "size", "item_count", "note")

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from roost import errors
 from roost.errors import ProblemError
 from roost.web.paging import PageQuery, SortQuery
+from roost.web.structs import Incoming, Outgoing
 
 Status = Literal[
     "pending", "in_progress", "paused", "blocked", "in_review", "completed", "failed", "cancelled"
@@ -56,15 +57,7 @@ def require_transition(current: str, wanted: str) -> None:
         )
 
 
-class _Struct(msgspec.Struct, rename="camel", kw_only=True):
-    pass
-
-
-class _Input(_Struct, forbid_unknown_fields=True):
-    pass
-
-
-class PullRequest(_Input):
+class PullRequest(Incoming):
     """A pull request that a task has led to, as its host names it."""
 
     number: Annotated[int, Meta(ge=1)]
@@ -77,7 +70,7 @@ class PullRequest(_Input):
     author: Short | None = None
 
 
-class TaskCreate(_Input):
+class TaskCreate(Incoming):
     """The body of `POST /tasks`."""
 
     title: Title
@@ -89,7 +82,7 @@ class TaskCreate(_Input):
     repository: Short | None = None
     branch: Short | None = None
     assignee_id: UUID | None = None
-    labels: Labels = []
+    labels: Labels = msgspec.field(default_factory=list)
     due_at: Moment | None = None
     completed_at: Moment | None = None
     archived_at: Moment | None = None
@@ -97,10 +90,10 @@ class TaskCreate(_Input):
     has_changes: bool = False
     pull_request: PullRequest | None = None
     position: float | None = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class TaskPatch(_Input):
+class TaskPatch(Incoming):
     """The body of `PATCH /tasks/{id}`: a merge patch (RFC 7396), null clears a field."""
 
     title: Title | UnsetType = UNSET
@@ -123,13 +116,13 @@ class TaskPatch(_Input):
     metadata: dict[str, Any] | None | UnsetType = UNSET
 
 
-class CreateOperation(_Input, tag_field="op", tag="create"):
+class CreateOperation(Incoming, tag_field="op", tag="create"):
     """Make a task."""
 
     task: TaskCreate
 
 
-class UpdateOperation(_Input, tag_field="op", tag="update"):
+class UpdateOperation(Incoming, tag_field="op", tag="update"):
     """Change a task; `version` is the condition that `If-Match` would be."""
 
     id: UUID
@@ -137,14 +130,14 @@ class UpdateOperation(_Input, tag_field="op", tag="update"):
     version: Version | None = None
 
 
-class DeleteOperation(_Input, tag_field="op", tag="delete"):
+class DeleteOperation(Incoming, tag_field="op", tag="delete"):
     """Delete a task."""
 
     id: UUID
     version: Version | None = None
 
 
-class TaskBatch(_Input):
+class TaskBatch(Incoming):
     """The body of `POST /tasks/batch`: done in order, in one transaction, all or none."""
 
     operations: Annotated[
@@ -153,13 +146,13 @@ class TaskBatch(_Input):
     ]
 
 
-class MessageCreate(_Input):
+class MessageCreate(Incoming):
     """The body of `POST /tasks/{id}/messages`."""
 
     role: Role = "user"
     type: Annotated[str, Meta(min_length=1, max_length=100)] = "message"
     text: Annotated[str, Meta(max_length=1_000_000)] = ""
-    payload: dict[str, Any] = {}
+    payload: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class TaskQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
@@ -199,7 +192,7 @@ class MessageQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
     """The parameters of `GET /tasks/{id}/messages`."""
 
 
-class Task(_Struct):
+class Task(Outgoing):
     """A task as it goes out."""
 
     id: UUID
@@ -228,7 +221,7 @@ class Task(_Struct):
     updated_at: datetime
 
 
-class Message(_Struct):
+class Message(Outgoing):
     """A message as it goes out; `position` counts from 0 without gaps."""
 
     id: UUID
@@ -248,7 +241,7 @@ class FoundTask(Task):
     score: float
 
 
-class BatchResult(_Struct):
+class BatchResult(Outgoing):
     """What one operation of a batch did; `task` is null for a deletion."""
 
     op: Literal["create", "update", "delete"]

@@ -114,6 +114,8 @@ TASK = tenant_read(
     select(task_json(_c).label("body"), _c.version).where(_c.workspace_id == TENANT_ID, _one()),
 )
 _mine = _c.workspace_id == bindparam("workspace", type_=Uuid)
+_shown = (_c.id, _c.version, task_json(_c).label("body"))
+READ = compiled("select tasks.item", select(*_shown).where(_mine, _one()))
 LOCK = compiled(
     "select tasks.lock",
     select(_c.status, _c.version, _c.metadata, _c.pull_request)
@@ -137,7 +139,7 @@ def _insert(*, alone: bool) -> Statement:
     statement = (
         insert(tasks)
         .from_select(["workspace_id", *WRITTEN], rows_of)
-        .returning(_c.id, _c.version, task_json(_c).label("body"), TRANSACTION_ID.label("xid"))
+        .returning(*_shown, TRANSACTION_ID.label("xid"))
     )
     return compiled("insert tasks", statement)
 
@@ -156,6 +158,6 @@ def task_update(names: tuple[str, ...], *, completed_now: bool) -> Statement:
         update(tasks)
         .where(_mine, _one())
         .values(**values, version=_c.version + 1, updated_at=func.now())
-        .returning(_c.id, _c.version, task_json(_c).label("body"))
+        .returning(*_shown)
     )
     return compiled("update tasks", statement)

@@ -25,7 +25,6 @@ from roost.tasks.model import (
     TaskQuery,
 )
 from roost.tasks.service import (
-    Written,
     delete_task,
     insert_task_alone,
     insert_tasks,
@@ -35,10 +34,11 @@ from roost.tasks.service import (
 )
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
-from roost.web.etag import expected_version, version_tag
-from roost.web.kit import Kit, context_of, found
+from roost.web.etag import expected_version
+from roost.web.kit import Kit, context_of, found, tagged
 from roost.web.query import invalid
 from roost.web.reply import Reply, empty, item
+from roost.web.written import Written
 
 READ, WRITE = "tasks:read", "tasks:write"
 _ITEM = f"{API}/tasks/{{id:str}}"
@@ -196,13 +196,11 @@ class TaskRoutes:
         return await self.kit.change(call, work)
 
 
+def _written(task: Written, status: int = 200) -> Reply:
+    return tagged(task.body, task.version, status)
+
+
 def _created(task: Written) -> Reply:
     reply = _written(task, 201)
     reply.header("location", f"{API}/tasks/{task.id}")
-    return reply
-
-
-def _written(task: Written, status: int = 200) -> Reply:
-    reply = item(task.body, status)
-    reply.header("etag", version_tag(task.version))
     return reply

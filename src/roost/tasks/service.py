@@ -16,21 +16,14 @@ from roost.errors import FieldError, ProblemError
 from roost.tasks import queries
 from roost.tasks.model import PullRequest, TaskCreate, TaskPatch, require_transition
 from roost.web.body import field_error
-from roost.web.etag import precondition_failed
+from roost.web.etag import require_version
 from roost.web.merge import merge_patch
 from roost.web.query import invalid
+from roost.web.written import Written
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(TaskPatch))
 _OBJECTS = {"metadata", "pull_request"}
-
-
-class Written(msgspec.Struct, frozen=True):
-    """A task as it was written: `body` is its JSON, `version` its ETag."""
-
-    id: UUID
-    version: int
-    body: str
 
 
 def new_row(task: TaskCreate, created_by: UUID | None, now: datetime) -> dict[str, Any]:
@@ -52,7 +45,7 @@ async def insert_tasks(
         found = await transaction.rows(queries.INSERT, workspace=workspace_id, rows=text)
     except ForeignKeyViolationError as error:
         raise _no_such_reference(error) from error
-    return [Written(row["id"], row["version"], row["body"]) for row in found]
+    return [Written.of(row, errors.TASK_NOT_FOUND) for row in found]
 
 
 async def insert_task_alone(
@@ -65,7 +58,7 @@ async def insert_task_alone(
     except ForeignKeyViolationError as error:
         raise _no_such_reference(error) from error
     assert found is not None  # noqa: S101 -- an insert gives its row
-    return Written(found["id"], found["version"], found["body"]), found["xid"]
+    return Written.of(found, errors.TASK_NOT_FOUND), found["xid"]
 
 
 async def update_task(
@@ -124,16 +117,13 @@ async def _lock(
     current = await transaction.row(queries.LOCK, workspace=workspace_id, task=task_id)
     if current is None:
         raise ProblemError(errors.TASK_NOT_FOUND)
-    if expected is not None and current["version"] != expected:
-        raise precondition_failed(current["version"])
+    require_version(expected, current["version"])
     return current
 
 
 async def _unchanged(transaction: Transaction, workspace_id: UUID, task_id: UUID) -> Written:
-    values = Context(workspace_id).values()
-    row = await transaction.row(queries.TASK, **values, task=task_id)
-    assert row is not None  # noqa: S101 -- the row is locked
-    return Written(task_id, row["version"], row["body"])
+    row = await transaction.row(queries.READ, workspace=workspace_id, task=task_id)
+    return Written.of(row, errors.TASK_NOT_FOUND)
 
 
 async def _write(
@@ -161,8 +151,7 @@ async def _write(
         row = await transaction.row(statement, workspace=workspace_id, task=task_id, **values)
     except ForeignKeyViolationError as error:
         raise _no_such_reference(error) from error
-    assert row is not None  # noqa: S101 -- the row is locked
-    return Written(row["id"], row["version"], row["body"])
+    return Written.of(row, errors.TASK_NOT_FOUND)
 
 
 def in_range(name: str, value: Any) -> Any:  # noqa: ANN401 -- whatever a field holds

@@ -5,7 +5,7 @@ Each carries its contract, from which the guard, the readers and the OpenAPI doc
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -50,7 +50,6 @@ class Contract:
     problems: tuple[Entry, ...] = ()
     body_limit: int | None = None
     described_body: type | None = None
-    body_optional: bool = False
     media_type: str = "application/json"
     tag: str = ""
 
@@ -121,7 +120,6 @@ class Gate:
     authenticator: Authenticator
     body_limit: int
     public_origin: str | None = None
-    readers: dict[type, Any] = field(default_factory=dict)
 
     def mount(self, endpoints: Sequence[Endpoint]) -> list[HTTPRouteHandler]:
         """Make Litestar's handlers; paths under `/api/v1` answer under `/api` too."""
@@ -154,9 +152,8 @@ class Gate:
             call.query = query.read(scope["query_string"])
             if decoder is not None:
                 call.raw = await body.read(scope, request.receive, limit)
-                if call.raw or not contract.body_optional:
-                    body.require_json(scope)
-                    call.body = body.decode(call.raw, decoder)
+                body.require_json(scope)
+                call.body = body.decode(call.raw, decoder)
             elif endpoint.method in _WITH_BODY and contract.described_body is None:
                 await body.refuse(scope, request.receive)
             return await endpoint.handle(call)
@@ -191,7 +188,6 @@ class Gate:
                 else f"the role {principal.role!r} does not have"
             )
             raise ProblemError(errors.FORBIDDEN, message)
-        scope["state"]["principal"] = principal
         return principal
 
     def require_same_origin(self, scope: Any) -> None:  # noqa: ANN401 -- ASGI's own type

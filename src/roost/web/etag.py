@@ -51,8 +51,13 @@ def expected_version(header: str | None) -> int | None:
     return int(found[2]) if found else NEVER
 
 
-def precondition_failed(current: int) -> ProblemError:
-    """Say that somebody was quicker, and what the version is now."""
+def require_version(expected: int | None, current: int) -> None:
+    """Raise PRECONDITION_FAILED when a version is expected that is not the current one."""
+    if expected is not None and expected != current:
+        raise _precondition_failed(current)
+
+
+def _precondition_failed(current: int) -> ProblemError:
     return ProblemError(
         errors.PRECONDITION_FAILED,
         f"the present version is {current}",

@@ -11,7 +11,7 @@ from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.web import etag, idempotency
 from roost.web.endpoint import Call
-from roost.web.reply import Reply
+from roost.web.reply import Reply, item
 
 
 class Ticks(Protocol):
@@ -80,6 +80,13 @@ class Kit:
         reply = await self.database.write(context_of(call), once)
         self.ticks.announce()
         return reply
+
+
+def tagged(body: str, version: int, status: int = 200) -> Reply:
+    """Wrap an item as a change has left it, with the tag of its version."""
+    reply = item(body, status)
+    reply.header("etag", etag.version_tag(version))
+    return reply
 
 
 def found(row: Any, entry: errors.Entry) -> Any:  # noqa: ANN401 -- a record

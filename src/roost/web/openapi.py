@@ -84,7 +84,7 @@ def _operation(endpoint: Endpoint, path: str, known: dict[int, Any]) -> dict[str
         if endpoint.method == "PATCH":
             types.append("application/merge-patch+json")
         operation["requestBody"] = {
-            "required": not contract.body_optional,
+            "required": True,
             "content": {name: {"schema": known[id(body)]} for name in types},
         }
     return operation

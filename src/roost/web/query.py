@@ -1,6 +1,6 @@
 """Reading query strings into structs; unknown parameters are refused by name."""
 
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -10,7 +10,6 @@ from roost.errors import FieldError, ProblemError
 from roost.web.body import field_error
 
 _REMEMBERED, _LONG = 1000, 500
-S = TypeVar("S", bound=msgspec.Struct)
 
 
 class QueryReader:

@@ -4,7 +4,6 @@ from typing import Any, Self
 
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
-API_VERSION = b"1"
 
 
 class Reply:
