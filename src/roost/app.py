@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *MigrationRoutes(kit, secrets, dump_limit).endpoints(),
         *probes.endpoints(),
     ]
-    return [*endpoints, *page_endpoints(openapi.document(endpoints, __version__))]
+    return [*endpoints, *page_endpoints(lambda: openapi.document(endpoints, __version__))]
 
 
 @dataclass(slots=True)
@@ -140,16 +140,23 @@ class Application:
         authenticator = await self._stack.enter_async_context(
             DatabaseAuthenticator(database, self._pool)
         )
-        upkeep = asyncio.create_task(keep_up(database.connection, lost=(DatabaseError,)))
-        self._stack.callback(upkeep.cancel)
+        self._run_beside(keep_up(database.connection, lost=(DatabaseError,)))
         async with database.connection() as connection:
             present = await extensions(connection)
         parts = Parts(database, ticker, authenticator, telemetry)
         secrets = open_secret_box(self._settings.secret_keys, self._data_dir)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
-        left = Migrations(database, secrets, ticker.announce).keep_resuming()
-        resuming = asyncio.create_task(left)
-        self._stack.callback(resuming.cancel)
+        self._run_beside(Migrations(database, secrets, ticker.announce).keep_resuming())
+
+    def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it in the background until the application closes."""
+        task = asyncio.create_task(work)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        self._stack.push_async_callback(end)
 
     async def close(self) -> None:
         """Close what was opened, last first."""

@@ -139,10 +139,12 @@ async def prepare(target: Target, tools: Mapping[str, object]) -> Target:
     """
     if target.embedded:
         await _make_embedded_database(target)
-    pool = await _choose_role(target)
     owner = await target.connect_as_owner()
     try:
-        await make_extensions(owner)
+        pool = target.pool
+        if not target.embedded:
+            pool = await _choose_role(owner, target)
+            await make_extensions(owner)
         may_revise = not await _is_only_a_client(owner)
         state = await schema.schema_state(owner)
         schema.require_known(state)
@@ -165,21 +167,14 @@ async def prepare(target: Target, tools: Mapping[str, object]) -> Target:
     return Target(pool, target.owner, target._server)  # noqa: SLF001 -- its own kind
 
 
-async def _choose_role(target: Target) -> DatabaseConfig:
+async def _choose_role(owner: Any, target: Target) -> DatabaseConfig:  # noqa: ANN401 -- asyncpg's connection
     """Decide whether connections must take on `roost_app`, and see that they can."""
-    owner = await target.connect_as_owner()
-    try:
-        separate = target.pool.url != target.owner.url
-        await roles.ensure_app_role(owner)
-        if not separate:
-            facts = await roles.role_facts(owner)
-            if target.pool.pgbouncer and not facts.is_safe:
-                await roles.require_safe_role(owner)
-        else:
-            await _admit(owner, target.pool)
-    finally:
-        await owner.close()
-    if separate or target.pool.pgbouncer:
+    await roles.ensure_app_role(owner)
+    if target.pool.url != target.owner.url:
+        await _admit(owner, target.pool)
+        return target.pool
+    if target.pool.pgbouncer:
+        await roles.require_safe_role(owner)
         return target.pool
     return replace(target.pool, role=roles.APP_ROLE)
 

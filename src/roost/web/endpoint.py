@@ -163,7 +163,6 @@ class Gate:
         return HTTPRouteHandler(
             _paths(endpoint.path),
             http_method=methods,  # type: ignore[arg-type]  # strings are what it takes
-            opt={"endpoint": endpoint},
             status_code=200,  # the reply has its own
             media_type=contract.media_type,
         )(serve)

@@ -2,7 +2,8 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -125,15 +126,22 @@ def _json(value: object) -> str:
     return f"<pre>{linked}</pre>"
 
 
-def page_endpoints(document: dict[str, Any]) -> Sequence[Endpoint]:
-    """Give the endpoints of the pages and of the OpenAPI document."""
-    encoded = msgspec.json.encode(document)
+def page_endpoints(make: Callable[[], dict[str, Any]]) -> Sequence[Endpoint]:
+    """Give the endpoints of the pages and of the OpenAPI document.
+
+    `make` gives the document; it is called when somebody first asks for it.
+    """
+    document = cache(make)
+
+    @cache
+    def encoded() -> bytes:
+        return msgspec.json.encode(document())
 
     async def openapi(_call: Call) -> Reply:
-        return Reply(encoded)
+        return Reply(encoded())
 
     async def reference(_call: Call) -> Reply:
-        return _reference(document)
+        return _reference(document())
 
     async def error_list(_call: Call) -> Reply:
         return _error_list()
