@@ -86,18 +86,10 @@ def template(postgres: Endpoint) -> str:
     return TEMPLATE
 
 
-async def _copy(superuser_url: str, name: str) -> None:
+async def _execute(superuser_url: str, sql: str) -> None:
     connection = await asyncpg.connect(superuser_url)
     try:
-        await connection.execute(f"create database {name} template {TEMPLATE} owner {OWNER_ROLE}")
-    finally:
-        await connection.close()
-
-
-async def _drop(superuser_url: str, name: str) -> None:
-    connection = await asyncpg.connect(superuser_url)
-    try:
-        await connection.execute(f"drop database if exists {name} with (force)")
+        await connection.execute(sql)
     finally:
         await connection.close()
 
@@ -105,11 +97,13 @@ async def _drop(superuser_url: str, name: str) -> None:
 @contextmanager
 def _database(postgres: Endpoint) -> Iterator[str]:
     name = f"roost_{uuid4().hex[:12]}"
+    copy = f"create database {name} template {TEMPLATE} owner {OWNER_ROLE}"
+    drop = f"drop database if exists {name} with (force)"
     # A thread of its own, for some tests run within an event loop.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _copy(postgres.url(), name)).result()
+        thread.submit(asyncio.run, _execute(postgres.url(), copy)).result()
         yield postgres.url(database=name)
-        thread.submit(asyncio.run, _drop(postgres.url(), name)).result()
+        thread.submit(asyncio.run, _execute(postgres.url(), drop)).result()
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,13 @@ from sqlalchemy import Text, Uuid, bindparam, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import INTERVAL
 from uuid_utils.compat import uuid7
 
-from roost.db.statements import Statement, compiled
-from roost.db.tenancy import SET_CONTEXT, Context
-from roost.identity import credentials, queries, token_queries, workspace_queries
+from roost.db.pool import Silent, Transaction
+from roost.db.statements import compiled
+from roost.db.tenancy import Context
+from roost.identity import credentials, queries, token_queries
 from roost.identity.tables import login_links, memberships, users, workspaces
-from roost.identity.workspaces import slug_of
+from roost.identity.users import enter
+from roost.identity.workspaces import MAX_NAME, insert_owned, slug_of
 from roost.web.principal import SCOPES
 
 LINK_PATH = "/api/v1/auth/link"
@@ -65,23 +67,23 @@ class OperatorError(ValueError):
     """It can't be done; the message says why and what to do."""
 
 
-async def _row(connection: Any, statement: Statement, **values: object) -> Any:  # noqa: ANN401 -- asyncpg's
-    return await connection.fetchrow(statement.sql, *statement.arguments(values))
+def _on(connection: Any) -> Transaction:  # noqa: ANN401 -- asyncpg's
+    """Use the operator's connection, in the transaction that it has open, as the rooms' own do."""
+    return Transaction(connection, Silent(), xid="")
 
 
 async def _enter(connection: Any, user_id: UUID | None, workspace_id: UUID | None) -> None:  # noqa: ANN401 -- asyncpg's
-    context = Context(workspace_id, user_id, cause=_CAUSE)
-    await _row(connection, SET_CONTEXT, **context.values())
+    await enter(_on(connection), Context(workspace_id, user_id, cause=_CAUSE))
 
 
 async def is_first_run(connection: Any) -> bool:  # noqa: ANN401 -- asyncpg's
     """Whether there is no user yet."""
-    return await _row(connection, _FIND, email=None) is None
+    return await _on(connection).row(_FIND, email=None) is None
 
 
 async def find_user(connection: Any, email: str | None) -> UUID:  # noqa: ANN401 -- asyncpg's
     """Find a user by e-mail, or the first one; OperatorError when there is none."""
-    row = await _row(connection, _FIND, email=email)
+    row = await _on(connection).row(_FIND, email=email)
     if row is None:
         message = (
             f"there is no user with the e-mail address {email!r}"
@@ -91,6 +93,16 @@ async def find_user(connection: Any, email: str | None) -> UUID:  # noqa: ANN401
         raise OperatorError(message)
     found: UUID = row["id"]
     return found
+
+
+async def find_home(connection: Any, user_id: UUID, workspace: UUID | None = None) -> UUID:  # noqa: ANN401 -- asyncpg's
+    """Find a user's own workspace, or the given one if they are a member; OperatorError."""
+    row = await _on(connection).row(_HOME, user=user_id, workspace=workspace)
+    if row is None:
+        message = f"the user is a member of no {'such ' if workspace else ''}workspace"
+        raise OperatorError(message)
+    home: UUID = row["id"]
+    return home
 
 
 async def create_user(connection: Any, email: str, name: str = "") -> tuple[UUID, UUID]:  # noqa: ANN401 -- asyncpg's
@@ -106,30 +118,15 @@ async def create_user(connection: Any, email: str, name: str = "") -> tuple[UUID
     try:
         async with connection.transaction():
             await _enter(connection, user_id, workspace_id)
-            await _row(
-                connection,
+            await _on(connection).row(
                 queries.INSERT_USER,
                 new_id=user_id,
                 new_email=email,
                 new_name=name,
                 new_avatar_url=None,
             )
-            await _row(
-                connection,
-                workspace_queries.INSERT_WORKSPACE,
-                new_id=workspace_id,
-                new_slug=slug_of(title),
-                new_name=title[:255],
-                new_created_by=user_id,
-            )
-            await _row(
-                connection,
-                queries.INSERT_MEMBERSHIP,
-                new_id=uuid7(),
-                new_workspace_id=workspace_id,
-                new_user_id=user_id,
-                new_role="owner",
-            )
+            title = title[:MAX_NAME]
+            await insert_owned(_on(connection), workspace_id, user_id, slug_of(title), title)
     except asyncpg.UniqueViolationError as error:
         message = f"there is a user with the e-mail address {email!r} already"
         raise OperatorError(message) from error
@@ -154,15 +151,11 @@ async def create_token(
     secret, token_id = credentials.new_access_token(), uuid7()
     async with connection.transaction():
         user_id = await find_user(connection, email)
-        home = await _row(connection, _HOME, user=user_id, workspace=workspace)
-        if home is None:
-            message = "the user is a member of no such workspace"
-            raise OperatorError(message)
-        await _enter(connection, user_id, home["id"])
-        await _row(
-            connection,
+        home = await find_home(connection, user_id, workspace)
+        await _enter(connection, user_id, home)
+        await _on(connection).row(
             token_queries.INSERT_TOKEN,
-            new_workspace_id=home["id"],
+            new_workspace_id=home,
             new_id=token_id,
             new_user_id=user_id,
             new_name=name,
@@ -171,7 +164,7 @@ async def create_token(
             new_scopes=list(dict.fromkeys(scopes)),
             new_expires_at=None,
         )
-    return secret, token_id, home["id"]
+    return secret, token_id, home
 
 
 async def create_login_link(connection: Any, user_id: UUID) -> str:  # noqa: ANN401 -- asyncpg's
@@ -179,8 +172,7 @@ async def create_login_link(connection: Any, user_id: UUID) -> str:  # noqa: ANN
     secret = credentials.new_opaque_secret()
     async with connection.transaction():
         await _enter(connection, user_id, None)
-        await _row(
-            connection,
+        await _on(connection).row(
             _INSERT_LINK,
             new_id=uuid7(),
             user=user_id,

@@ -23,7 +23,7 @@ from roost.web.principal import Principal
 from roost.web.query import invalid
 
 _MAX_SLUG = 63
-_MAX_NAME = 255
+MAX_NAME = 255
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ADMINS = frozenset({"owner", "admin"})
 
@@ -54,7 +54,7 @@ async def create_workspace(
     workspace_id = uuid7()
     await enter(transaction, replace(context, workspace_id=workspace_id))
     try:
-        await _insert_owned(transaction, workspace_id, principal.user_id, slug, body.name)
+        await insert_owned(transaction, workspace_id, principal.user_id, slug, body.name)
     except asyncpg.UniqueViolationError as error:
         raise _taken(slug) from error
     shown = await _show(transaction, principal, workspace_id)
@@ -125,15 +125,16 @@ async def _house(transaction: Transaction, member: Any, context: Context) -> Non
     place = {"workspace": context.workspace_id, "user": member["id"]}
     if await transaction.row(workspace_queries.OTHERS, **place) is not None:
         return
-    title = (member["name"] or member["email"].partition("@")[0])[:_MAX_NAME]
+    title = (member["name"] or member["email"].partition("@")[0])[:MAX_NAME]
     home = uuid7()
     await enter(transaction, replace(context, workspace_id=home))
-    await _insert_owned(transaction, home, member["id"], slug_of(title), title)
+    await insert_owned(transaction, home, member["id"], slug_of(title), title)
 
 
-async def _insert_owned(
+async def insert_owned(
     transaction: Transaction, workspace_id: UUID, owner_id: UUID, slug: str, name: str
 ) -> None:
+    """Insert a workspace with its owner; its tenant is the transaction's already."""
     await transaction.row(
         workspace_queries.INSERT_WORKSPACE,
         new_id=workspace_id,

@@ -15,7 +15,6 @@ from roost.identity import administration
 from roost.migration import queries
 from roost.migration.ledger import OnProgress
 from roost.migration.model import Config
-from roost.migration.owner import find_owner
 from roost.migration.request import open_dump, require_known
 from roost.migration.service import Migrations
 
@@ -42,7 +41,8 @@ async def migrate_file(target: Target, order: Order, on_progress: OnProgress) ->
     connection = await target.connect_as_owner()
     try:
         await administration.first_run(connection)
-        user_id, workspace_id = await find_owner(connection, order.email)
+        user_id = await administration.find_user(connection, order.email)
+        workspace_id = await administration.find_home(connection, user_id)
     finally:
         await connection.close()
     box = open_secret_box(order.secret_keys, order.data_dir)
