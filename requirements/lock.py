@@ -5,15 +5,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
 UV = "uv==0.13.9"
 COMMON = (
     *("pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
     *("--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header", "--no-config"),
 )
+# A clone has the extras too, so that a setting is all that it takes to use them.
+ALWAYS = ("--all-extras", "--group", "build")
 LOCKS = {
-    "runtime.txt": ("--group", "build"),
-    "dev.txt": ("--group", "build", "--group", "test", "--group", "lint", "-c", "runtime.txt"),
+    "runtime.txt": ALWAYS,
+    "dev.txt": (*ALWAYS, "--group", "test", "--group", "lint", "-c", "requirements/runtime.txt"),
 }
 
 
@@ -28,11 +30,11 @@ def main() -> None:
                 str(python.with_name("uv")),
                 *COMMON,
                 *groups,
-                "../pyproject.toml",
+                "pyproject.toml",
                 "-o",
-                name,
+                f"requirements/{name}",
             ]
-            subprocess.run(command, check=True, cwd=HERE)  # noqa: S603 -- our words
+            subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603 -- our words
 
 
 if __name__ == "__main__":

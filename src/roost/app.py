@@ -31,9 +31,11 @@ from roost.tasks.routes import TaskRoutes
 from roost.telemetry import AccessLog, PoolState, Telemetry
 from roost.web import openapi, problems
 from roost.web.endpoint import Endpoint, Gate
+from roost.web.headers import with_headers
 from roost.web.kit import Kit
 from roost.web.pages import page_endpoints
 from roost.web.probes import Probes, disk_check
+from roost.web.rate import Limits
 
 SCHEMA_TOOLS: Mapping[str, object] = {"journal": install_sql() + ";" + grant_sql("roost_app")}
 """What schema revisions need of rooms above `db`."""
@@ -62,12 +64,11 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     alike: bool = False,
     public_url: str | None = None,
     dump_limit: int = 64 * 1024 * 1024,
+    limits: Limits | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     endpoints: list[Endpoint] = [
-        *IdentityRoutes(
-            kit, authenticator, production=production, public_url=public_url
-        ).endpoints(),
+        *IdentityRoutes(kit, authenticator, production, public_url, limits or Limits()).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
         *MigrationRoutes(kit, secrets, dump_limit).endpoints(),
@@ -84,6 +85,7 @@ class Parts:
     ticker: Ticker
     authenticator: DatabaseAuthenticator
     telemetry: Telemetry
+    limits: Limits
 
 
 class Application:
@@ -143,7 +145,9 @@ class Application:
         self._run_beside(keep_up(database.connection, lost=(DatabaseError,)))
         async with database.connection() as connection:
             present = await extensions(connection)
-        parts = Parts(database, ticker, authenticator, telemetry)
+        limits = Limits(self._settings.redis_url)
+        self._stack.push_async_callback(limits.close)
+        parts = Parts(database, ticker, authenticator, telemetry, limits)
         secrets = open_secret_box(self._settings.secret_keys, self._data_dir)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         self._run_beside(Migrations(database, secrets, ticker.announce).keep_resuming())
@@ -174,9 +178,10 @@ class Application:
             alike="pg_trgm" in present,
             public_url=settings.public_url,
             dump_limit=settings.dump_limit,
+            limits=parts.limits,
         )
         gate = Gate(parts.authenticator, settings.body_limit, settings.public_url)
-        return _headers(
+        return with_headers(
             Litestar(
                 route_handlers=gate.mount(endpoints),
                 exception_handlers={Exception: problems.handle},  # type: ignore[dict-item]  # a Reply sends itself
@@ -185,6 +190,7 @@ class Application:
                 logging_config=None,
             ),
             parts.ticker,
+            settings.public_url,
         )
 
     def _checks(self, parts: Parts) -> dict[str, Any]:
@@ -208,39 +214,6 @@ class Application:
 
 def _pool_state(database: Database, config: DatabaseConfig) -> PoolState:
     return PoolState(database.size, database.used, config.max_connections, database.waiting)
-
-
-_FIXED_HEADERS = (
-    (b"roost-api-version", b"1"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"vary", b"Authorization, Cookie, Roost-Workspace"),
-    (b"cache-control", b"private, no-cache"),
-)
-
-
-def _headers(app: Any, ticker: Ticker) -> Any:  # noqa: ANN401 -- ASGI applications
-    """Put the headers that every answer has on it."""
-
-    async def with_headers(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        tick = b"%d" % ticker.latest
-
-        async def tagged(message: Any) -> None:  # noqa: ANN401 -- ASGI
-            if message["type"] == "http.response.start":
-                given = message.get("headers", ())
-                named = {name for name, _ in given}
-                message["headers"] = [
-                    *given,
-                    *(header for header in _FIXED_HEADERS if header[0] not in named),
-                    (b"roost-tick", tick),
-                ]
-            await send(message)
-
-        await app(scope, receive, tagged)
-
-    return with_headers
 
 
 @contextlib.asynccontextmanager

@@ -160,9 +160,31 @@ def test_each_setting_names_itself() -> None:
         ("DATABASE_OWNER_URL", "h"),
         ("ROOST_BODY_LIMIT_MB", "0"),
         ("ROOST_SHUTDOWN_SECONDS", "soon"),
+        ("ROOST_REDIS_URL", "http://127.0.0.1:6379"),
+        ("ROOST_REDIS_URL", "127.0.0.1:6379"),
+        ("ROOST_REDIS_URL", "redis://h:port"),
+        ("ROOST_REDIS_URL", "unix://run/redis.sock"),
+        ("ROOST_REDIS_URL", "unix://"),
+        ("ROOST_TRUSTED_PROXIES", "*"),
+        ("ROOST_TRUSTED_PROXIES", "proxy.example.com"),
+        ("ROOST_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("ROOST_TRUSTED_PROXIES", "127.0.0.1, 0.0.0.0/0"),
     ):
         with pytest.raises(SettingsError, match=name):
             Settings.from_environment({name: value})
+
+
+def test_a_wrong_redis_url_is_told_without_its_password() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment({"ROOST_REDIS_URL": "redis://:hid/den@h/0"})
+    assert "hid" not in str(refused.value)
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    given = {"ROOST_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,2001:db8::/32 ,"}
+    read = Settings.from_environment(given).trusted_proxies
+    assert read == ("127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32")
+    assert Settings.from_environment({}).trusted_proxies == ()
 
 
 @given(

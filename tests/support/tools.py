@@ -1,7 +1,7 @@
 """What tests need beside Python packages, installed where that is possible.
 
-A browser, PgBouncer and other PostgreSQL versions come from Debian's packages. Where those can't
-be installed (another system, no rights), the tests that need them are skipped and say so.
+A browser, PgBouncer, Redis and other PostgreSQL versions come from Debian's packages. Where those
+can't be installed (another system, no rights), the tests that need them are skipped and say so.
 """
 
 import os
@@ -14,6 +14,7 @@ PACKAGES = {
     # what is looked for -> the package that has it
     "/usr/sbin/pgbouncer": "pgbouncer",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
+    "/usr/bin/redis-server": "redis-server",
 }
 
 

@@ -26,9 +26,10 @@ from roost.db import roles, schema
 from roost.db.embedded import find_binaries
 from roost.db.target import Target
 from roost.environments.secret_keys import open_secret_box
-from roost.settings import Settings
+from roost.settings import Settings, SettingsError
 from roost.telemetry import Telemetry, TelemetrySettingError
 from roost.web.probes import LEAST_DISK
+from roost.web.rate import Limits, RedisAwayError
 
 EXTENSIONS = {
     "pg_trgm": "searches don't forgive misspelt words",
@@ -38,6 +39,7 @@ EXTENSIONS = {
     "hypopg": "indexes can't be tried out before they are made",
 }
 """What is missed without each extension."""
+_REDIS_SECONDS = 2.0
 
 
 class Finding(msgspec.Struct):
@@ -54,7 +56,7 @@ def doctor(
 ) -> None:
     """Check settings, database, roles, schema, extensions and disk, and say what to do."""
     settings, place = read_settings(data_dir, database_url)
-    findings = [*_settings(settings, place), *_database(settings, place)]
+    findings = [*_settings(settings, place), *_redis(settings), *_database(settings, place)]
     failed = [finding for finding in findings if finding.status == "failed"]
     if as_json:
         document = {"ok": not failed, "checks": msgspec.to_builtins(findings)}
@@ -108,6 +110,28 @@ def _telemetry() -> Finding:
     except TelemetrySettingError as error:
         return Finding("telemetry", "failed", str(error), "Mend the OTEL_* variable.")
     return Finding("telemetry", "ok", "the OTEL_* variables can be read")
+
+
+def _redis(settings: Settings) -> Iterator[Finding]:
+    if settings.redis_url is None:
+        return
+    try:
+        asyncio.run(_try_limits(settings.redis_url))
+    except RedisAwayError as error:
+        detail = f"{error}; each worker counts for itself"
+        yield Finding("Redis", "failed", detail, "Start it, or mend ROOST_REDIS_URL.")
+    except SettingsError as error:
+        yield Finding("Redis", "failed", str(error), "Mend ROOST_REDIS_URL.")
+    else:
+        yield Finding("Redis", "ok", "it answers: workers share the rate limits")
+
+
+async def _try_limits(redis_url: str) -> None:
+    limits = Limits(redis_url, time_limit=_REDIS_SECONDS)
+    try:
+        await limits.check()
+    finally:
+        await limits.close()
 
 
 def _database(settings: Settings, place: Path) -> list[Finding]:

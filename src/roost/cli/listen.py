@@ -23,11 +23,24 @@ _BACKLOG = 2048
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where to listen, and with how many processes."""
+    """Where to listen, with how many processes, and behind which proxies (networks)."""
 
     host: str
     port: int
     workers: int
+    proxies: tuple[str, ...] = ()
+
+    @property
+    def trusted(self) -> list[str]:
+        """The networks whose word on the client's address and scheme is believed."""
+        networks = [ipaddress.ip_network(proxy) for proxy in self.proxies]
+        # A socket that listens on IPv6 and IPv4 gives IPv4 peers such addresses.
+        mapped = [
+            f"::ffff:{network.network_address}/{96 + network.prefixlen}"
+            for network in networks
+            if network.version == 4  # noqa: PLR2004 -- the protocol's own number
+        ]
+        return [*self.proxies, *mapped]
 
     @property
     def is_loopback(self) -> bool:
@@ -117,7 +130,8 @@ def run_server(
         server_header=False,
         date_header=True,
         timeout_graceful_shutdown=int(shutdown_seconds),
-        proxy_headers=False,
+        proxy_headers=bool(listen.proxies),
+        forwarded_allow_ips=listen.trusted,
         backlog=_BACKLOG,
         timeout_worker_healthcheck=WORKER_START_SECONDS,
     )

@@ -20,6 +20,7 @@ from roost.identity import administration
 from roost.identity.administration import LINK_PATH
 from roost.settings import Settings
 from roost.telemetry.options import TelemetryOptions
+from roost.web.rate import Limits
 
 METRICS_DIRECTORY = "ROOST_METRICS_DIR"
 
@@ -36,7 +37,8 @@ def serve(
     """Serve Roost; without DATABASE_URL, on a PostgreSQL of its own in the data directory."""
     settings, place = read_settings(data_dir, database_url)
     TelemetryOptions.from_environment(os.environ, "")  # a mistake there should be told at once
-    listen = Listen(host, port, workers)
+    Limits(settings.redis_url)  # likewise
+    listen = Listen(host, port, workers, settings.trusted_proxies)
     sock = listen.bind()
     with opened(settings, place) as target:
         open_secret_box(settings.secret_keys, place)  # likewise

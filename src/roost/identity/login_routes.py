@@ -1,6 +1,6 @@
 """Logging in and out over HTTP."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from roost.identity.login import Client, end_session, log_in
 from roost.identity.model import LinkQuery, Provider
 from roost.web.endpoint import API, COOKIE, Call, Contract, Endpoint, session_cookie
 from roost.web.kit import Kit
-from roost.web.rate import RateLimit
+from roost.web.rate import Limiter, network_of
 from roost.web.reply import Reply, empty, item
 
 AFTER_LOGIN = "/docs"
@@ -27,15 +27,14 @@ class LoginRoutes:
     """The routes of logging in and out. `production` makes cookies and links strict.
 
     With a `public_url`, its scheme says whether people come by https, whatever the proxy does
-    behind it. `limit` counts by the peer's address: behind a proxy all share the proxy's, since
-    headers that name another could be sent by anybody.
+    behind it. `limit` counts by the client's address.
     """
 
     kit: Kit
     authenticator: DatabaseAuthenticator
+    limit: Limiter
     production: bool
     public_url: str | None = None
-    limit: RateLimit = field(default_factory=lambda: RateLimit("login", quota=20, window=60.0))
 
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
@@ -68,7 +67,7 @@ class LoginRoutes:
         address = str(client[0]) if client else ""
         if scope["method"] == "HEAD" or _looks_ahead(call):
             raise ProblemError(errors.LOGIN_LINK_PREFETCHED, headers={"cache-control": "no-store"})
-        self.limit.take(address)
+        allowance = await self.limit.take(network_of(address))
         if self.production and not self._secure(scope) and not address.startswith(_LOOPBACK):
             raise ProblemError(
                 errors.FORBIDDEN, "log-in links work over https only", hint="Use https."
@@ -84,7 +83,7 @@ class LoginRoutes:
         reply.header("cache-control", "no-store")
         reply.header("referrer-policy", "no-referrer")
         reply.header("set-cookie", self._cookie(scope, secret, MAX_AGE))
-        return reply
+        return allowance.tell(reply)
 
     async def logout(self, call: Call) -> Reply:
         """End the session that asks."""

@@ -14,6 +14,7 @@ from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
 from roost.web.paging import SortQuery
+from roost.web.rate import Limiter
 from roost.web.reply import Reply, empty, item
 
 READ, WRITE = "tokens:read", "tokens:write"
@@ -25,6 +26,7 @@ class TokenRoutes:
 
     kit: Kit
     authenticator: DatabaseAuthenticator
+    limit: Limiter
 
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
@@ -51,6 +53,7 @@ class TokenRoutes:
 
     async def create(self, call: Call) -> Reply:
         """Make a token."""
+        allowance = await self.limit.take(str(call.principal.user_id))
         secret = credentials.new_access_token()
 
         async def work(transaction: Transaction) -> Reply:
@@ -59,7 +62,7 @@ class TokenRoutes:
             reply.header("location", f"{API}/tokens/{token_id}")
             return reply
 
-        reply = await self.kit.change(call, work)
+        reply = allowance.tell(await self.kit.change(call, work))
         reply.header("cache-control", "no-store")
         if any(name == b"idempotent-replayed" for name, _ in reply.headers):
             return reply

@@ -28,16 +28,21 @@ td, th { border-top: 1px solid var(--line); padding: .35rem .5rem; text-align: l
 nav a { margin-right: 1rem }
 """
 _HTML = b"text/html; charset=utf-8"
-_POLICY = ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'")
+_POLICY = (
+    "content-security-policy",
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+)
 
 
-def _page(title: str, body: str) -> Reply:
+def html_page(title: str, body: str, status: int = 200) -> Reply:
+    """Give a page; `body` is HTML, in which whatever comes from outside has been escaped."""
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
         '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body>{body}</body></html>"
     )
-    reply = Reply(text.encode(), media_type=_HTML)
+    reply = Reply(text.encode(), status, media_type=_HTML)
     reply.header(*_POLICY)
     return reply
 
@@ -49,7 +54,7 @@ def _error_list() -> Reply:
         for code, entry in sorted(errors.CATALOGUE.items(), key=lambda one: one[1].status)
     )
     heading = "<h1>Errors</h1><p>Every problem that Roost answers with, by its <code>code</code>."
-    return _page("Errors of Roost", f"{heading}</p><table>{rows}</table>{_HOME}")
+    return html_page("Errors of Roost", f"{heading}</p><table>{rows}</table>{_HOME}")
 
 
 _HOME = '<p><a href="/docs">All routes</a></p>'
@@ -59,16 +64,17 @@ def _error_page(code: str) -> Reply:
     entry = errors.CATALOGUE.get(code)
     if entry is None:
         raise ProblemError(errors.ERROR_PAGE_NOT_FOUND)
-    hint = f"<p><b>What to do:</b> {_prose(entry.hint)}</p>" if entry.hint else ""
+    hint = f"<p><b>What to do:</b> {prose(entry.hint)}</p>" if entry.hint else ""
     body = (
         f"<h1>{html.escape(entry.title)}</h1><p><code>{code}</code>, HTTP status {entry.status}"
-        f"</p><p>{_prose(entry.about)}</p>{hint}"
+        f"</p><p>{prose(entry.about)}</p>{hint}"
         '<p><a href="/docs/errors/">All errors</a></p>'
     )
-    return _page(f"{code} · Roost", body)
+    return html_page(f"{code} · Roost", body)
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
+    """Escape a text for a page; what stands between backticks is code."""
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
@@ -89,17 +95,17 @@ def _reference(document: dict[str, Any]) -> Reply:
     )
     body = (
         f"<h1>Roost {html.escape(document['info']['version'])}</h1>"
-        f"<p>{_prose(document['info']['description'])} The same as data: "
+        f"<p>{prose(document['info']['description'])} The same as data: "
         '<a href="/openapi.json">openapi.json</a>. <a href="/docs/errors/">Errors</a>.</p>'
         f"<nav>{links}</nav>{sections}<h2>Schemas</h2>{schemas}"
     )
-    return _page("Roost: the API", body)
+    return html_page("Roost: the API", body)
 
 
 def _route(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{html.escape(one['name'])}</code></td><td>{one['in']}</td>"
-        f"<td>{_prose(one.get('description', ''))}</td><td>{_json(one['schema'])}</td></tr>"
+        f"<td>{prose(one.get('description', ''))}</td><td>{_json(one['schema'])}</td></tr>"
         for one in operation["parameters"]
     )
     table = f"<table><tr><th>Parameter<th>in<th><th></tr>{rows}</table>" if rows else ""
@@ -107,7 +113,7 @@ def _route(method: str, path: str, operation: dict[str, Any]) -> str:
     if "requestBody" in operation:
         sent = f"<p>Body:</p>{_json(operation['requestBody']['content'])}"
     answers = "".join(
-        f"<tr><td>{status}</td><td>{_prose(answer['description'])}</td></tr>"
+        f"<tr><td>{status}</td><td>{prose(answer['description'])}</td></tr>"
         for status, answer in operation["responses"].items()
     )
     needs = _prose(operation.get("description", "Needs no log-in."))
