@@ -1,6 +1,6 @@
 """What tests need beside Python packages, installed where that is possible.
 
-A browser, PgBouncer, Redis and other PostgreSQL versions come from Debian's packages. Where those
+Browsers, PgBouncer, Redis and other PostgreSQL versions come from Debian's packages. Where those
 can't be installed (another system, no rights), the tests that need them are skipped and say so.
 """
 
@@ -15,6 +15,8 @@ PACKAGES = {
     "/usr/sbin/pgbouncer": "pgbouncer",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
     "/usr/bin/redis-server": "redis-server",
+    "/usr/bin/chromium": "chromium",
+    "/usr/bin/firefox-esr": "firefox-esr",
 }
 
 

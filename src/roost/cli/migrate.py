@@ -1,10 +1,10 @@
-"""`roost migrate`: a browser's data, from a file into the database."""
+"""`roost migrate`: a browser's data, from a file or a profile on disk, into the database."""
 
 import asyncio
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from roost.cli import profiles
 from roost.cli.context import (
     AsJson,
     CommandError,
@@ -24,6 +25,7 @@ from roost.cli.context import (
 )
 from roost.db.target import Target
 from roost.migration.model import Config, ConflictResolution
+from roost.migration.profiles.places import Browser
 
 _SHORT = {"skip": "AUTO_SKIP", "overwrite": "AUTO_OVERWRITE", "merge": "AUTO_MERGE"}
 _VERDICTS = ("create", "same", "update", "conflict", "invalid", "skip")
@@ -48,8 +50,24 @@ def _conflict(text: str) -> ConflictResolution:
 
 def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
     file: Annotated[
-        Path, typer.Argument(help="The export: JSON of localStorage keys and raw strings.")
-    ],
+        Path | None,
+        typer.Argument(
+            help="The export: JSON of localStorage keys and raw strings.", show_default=False
+        ),
+    ] = None,
+    *,
+    browser: Annotated[
+        Browser | None,
+        typer.Option(
+            "--from", help="Read this browser's profile on disk instead; it may be running."
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            help="The profile's folder or name, with --from; default: all at the usual places."
+        ),
+    ] = None,
     user: Annotated[
         str | None, typer.Option(help="E-mail of its owner; default: the first user.")
     ] = None,
@@ -62,10 +80,13 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         ),
     ] = ConflictResolution.INTERACTIVE,
     origin: Annotated[
-        str | None, typer.Option(help="Whose data it is, where the file has several origins'.")
+        str | None,
+        typer.Option(
+            help="Whose data it is, where there are several; with --from and without this,"
+            " they are listed."
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Items a transaction.", min=1, max=5000)] = 500,
-    *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Make the plan and write nothing else.")
     ] = False,
@@ -77,7 +98,11 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Migrate a browser's localStorage from a file. Twice changes nothing."""
+    """Migrate a browser's localStorage from a file or a profile. Twice changes nothing."""
+    _require_one_source(file, browser, profile)
+    if browser is not None and origin is None:
+        profiles.list_origins(browser, profile, as_json=as_json)
+        return
     config = Config(
         conflict_resolution=conflict,
         dry_run=dry_run,
@@ -85,7 +110,12 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         batch_size=batch_size,
     )
     settings, place = read_settings(data_dir, database_url)
-    raw = _read(file, settings.dump_limit)
+    if browser is not None and origin is not None:
+        raw, missing = profiles.dump(
+            browser, profile, origin, limit=settings.dump_limit, keep_going=continue_on_error
+        )
+    else:
+        raw, missing = _read(cast("Path", file), settings.dump_limit), {}
     with opened(settings, place) as target:
         # Here, for it loads everything: `roost --help` should not wait for that.
         from roost.migration.command import Order, migrate_file  # noqa: PLC0415
@@ -93,6 +123,7 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         order = Order(raw, user, origin, config, settings.secret_keys, place)
         with _bar(quiet=as_json) as bar:
             document = asyncio.run(_run(target, order, bar, migrate_file))
+    document |= missing
     if as_json:
         print(json.dumps(document))  # noqa: T201 -- the command line speaks here
     else:
@@ -107,6 +138,15 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         message = f"{number} items are in Roost with other content, and nothing was written."
         message += "\nSay what to do with them: --conflict skip or overwrite."
         raise CommandError(message)
+
+
+def _require_one_source(file: Path | None, browser: Browser | None, profile: str | None) -> None:
+    if (file is None) is (browser is None):
+        message = "give either a FILE, or --from with a browser"
+        raise typer.BadParameter(message)
+    if profile is not None and browser is None:
+        message = "--profile needs --from, with the browser whose profile it is"
+        raise typer.BadParameter(message)
 
 
 def _read(file: Path, limit: int) -> bytes:
