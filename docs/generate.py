@@ -20,10 +20,12 @@ from roost.app import served_endpoints
 from roost.cli.main import app as command_line
 from roost.db.metadata import metadata
 from roost.errors import CATALOGUE
+from roost.identity.audit.trail import ACTIONS
 from roost.journal.tables import metadata as journal_metadata
-from roost.settings import SETTINGS
+from roost.settings import PROVIDER_SETTINGS, SETTINGS
 from roost.tasks.model import TRANSITIONS
 from roost.web.endpoint import Endpoint
+from roost.web.kit import Kit
 from roost.web.principal import PERMISSIONS
 from roost.web.probes import Probes
 
@@ -34,12 +36,13 @@ _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in the library
 
 
-def endpoints() -> list[Endpoint]:
-    """Give every route; nothing is opened, for no handler is called."""
+def endpoints(**given: Any) -> list[Endpoint]:  # noqa: ANN401 -- parts of several kinds
+    """Give every route; nothing is opened, for no handler is called. `given` are parts to use."""
     nothing = cast("Any", None)
     needed = signature(served_endpoints).parameters.values()
     parts = {each.name: nothing for each in needed if each.default is each.empty}
-    return served_endpoints(**parts | {"probes": Probes({}, nothing)})
+    parts |= {"kit": Kit(nothing, nothing), "probes": Probes({}, nothing)}
+    return served_endpoints(**parts | given)
 
 
 def route(endpoint: Endpoint) -> str:
@@ -133,6 +136,11 @@ def _permissions() -> str:
     return _table(("Permission", *ROLES), rows)
 
 
+def _audit() -> str:
+    rows = ((f"`{action}`", meaning) for action, meaning in ACTIONS.items())
+    return _table(("Action", "Meaning"), rows)
+
+
 def _model() -> str:
     for module in ROOMS.glob("*/tables.py"):
         importlib.import_module(f"roost.{module.parent.name}.tables")
@@ -180,13 +188,20 @@ def _constraints(table: Table) -> Iterator[str]:
             yield text.replace(f"{table.name}.", "")
 
 
+def _providers() -> str:
+    rows = ((f"`ROOST_<PROVIDER>_{end}`", text) for end, text in PROVIDER_SETTINGS)
+    return _table(("Variable", "What it does"), rows)
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "settings": _settings,
+    "providers": _providers,
     "commands": _commands,
     "routes": _routes,
     "transitions": _transitions,
     "errors": _errors,
     "permissions": _permissions,
+    "audit": _audit,
     "model": _model,
     "journal": _journal,
 }

@@ -15,12 +15,13 @@ from roost.db import schema
 from roost.db.dsn import DatabaseConfig
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database
+from roost.db.sealing import SecretBox, open_secret_box
 from roost.db.target import TargetOptions, extensions
 from roost.environments.routes import EnvironmentRoutes
-from roost.environments.secret_box import SecretBox
-from roost.environments.secret_keys import open_secret_box
-from roost.identity.authenticator import DatabaseAuthenticator
+from roost.identity.access.authenticator import DatabaseAuthenticator
+from roost.identity.login.provider_login import ProviderLogin, provider_login
 from roost.identity.routes import IdentityRoutes
+from roost.identity.workspaces.housekeeping import keep_clean
 from roost.journal.install import grant_sql, install_sql
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
@@ -65,10 +66,13 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     public_url: str | None = None,
     dump_limit: int = 64 * 1024 * 1024,
     limits: Limits | None = None,
+    logins: ProviderLogin | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     endpoints: list[Endpoint] = [
-        *IdentityRoutes(kit, authenticator, production, public_url, limits or Limits()).endpoints(),
+        *IdentityRoutes(
+            kit, authenticator, production, public_url, limits or Limits(), logins
+        ).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
         *MigrationRoutes(kit, secrets, dump_limit).endpoints(),
@@ -143,6 +147,7 @@ class Application:
             DatabaseAuthenticator(database, self._pool)
         )
         self._run_beside(keep_up(database.connection, lost=(DatabaseError,)))
+        self._run_beside(keep_clean(database))
         async with database.connection() as connection:
             present = await extensions(connection)
         limits = Limits(self._settings.redis_url)
@@ -179,8 +184,11 @@ class Application:
             public_url=settings.public_url,
             dump_limit=settings.dump_limit,
             limits=parts.limits,
+            logins=provider_login(parts.database, secrets, settings),
         )
-        gate = Gate(parts.authenticator, settings.body_limit, settings.public_url)
+        authenticator = parts.authenticator
+        refused = authenticator.refusals.note
+        gate = Gate(authenticator, settings.body_limit, settings.public_url, refused)
         return with_headers(
             Litestar(
                 route_handlers=gate.mount(endpoints),

@@ -151,6 +151,105 @@ LOGIN_LINK_PREFETCHED = _entry(
     "Follow the link.",
 )
 
+LOGIN_ATTEMPT_INVALID = _entry(
+    "LOGIN_ATTEMPT_INVALID",
+    400,
+    "This log-in can't be finished",
+    "A log-in by a provider is finished once, within ten minutes, by the provider and in the "
+    "browser it was begun with. This one is unknown, used, expired, or another's.",
+    "Log in again, from the start.",
+)
+RETURN_REFUSED = _entry(
+    "RETURN_REFUSED",
+    400,
+    "The way back is not allowed",
+    "`returnTo` must be a path of this Roost that begins with one `/`, or one of the addresses in "
+    "`ROOST_LOGIN_REDIRECTS`.",
+)
+PUBLIC_URL_NEEDED = _entry(
+    "PUBLIC_URL_NEEDED",
+    400,
+    "Roost does not know its own address",
+    "A provider sends people back to an address that must be known for sure. The request's `Host` "
+    "is believed on this machine only.",
+    "Set `ROOST_PUBLIC_URL` to the address people reach Roost at.",
+)
+LOGIN_NOT_PROVED = _entry(
+    "LOGIN_NOT_PROVED",
+    401,
+    "The provider did not prove who this is",
+    "The code or the id token was not accepted: its signature, issuer, audience, time or nonce is "
+    "not what it must be. Nobody was logged in, and nothing was stored.",
+    "Log in again. If it stays so, the administrator should compare the provider's settings, and "
+    "the clocks.",
+)
+LOGIN_REFUSED = _entry(
+    "LOGIN_REFUSED",
+    403,
+    "The log-in was refused",
+    "The provider says that its user did not agree, or may not. Nothing was stored.",
+)
+USER_DEACTIVATED = _entry(
+    "USER_DEACTIVATED",
+    403,
+    "This user has been deactivated",
+    "The log-in was in order, but an administrator has deactivated the user.",
+    "Ask an administrator.",
+)
+SIGN_UP_CLOSED = _entry(
+    "SIGN_UP_CLOSED",
+    403,
+    "New users need an invitation",
+    "Nobody here is known by that identity, and `ROOST_SIGN_UP` is `closed`. Nothing was stored.",
+    "Ask a member for an invitation, and log in from its link.",
+)
+EMAIL_IN_USE = _entry(
+    "EMAIL_IN_USE",
+    409,
+    "Somebody here has that e-mail address",
+    "The identity is new, and a user has its e-mail address already. An address alone never links "
+    "an identity to a user.",
+    "Log in the way you did before, and then link this provider to your user.",
+)
+PROVIDER_TOKEN_LOST = _entry(
+    "PROVIDER_TOKEN_LOST",
+    409,
+    "The provider's access has ended",
+    "Roost has no token of that provider for the user, or the provider takes it no longer.",
+    "Log in with that provider again.",
+)
+PROVIDER_ANSWER_INVALID = _entry(
+    "PROVIDER_ANSWER_INVALID",
+    502,
+    "The provider's answer can't be used",
+    "The log-in provider answered with something other than what its protocol says. Nothing was "
+    "stored.",
+    "Try again later, or log in another way.",
+)
+PROVIDER_REFUSED = _entry(
+    "PROVIDER_REFUSED",
+    502,
+    "The provider does not take this Roost's request",
+    "The log-in provider refused the request: mostly its client id, secret or redirect address is "
+    "not what is registered there. Nothing was stored.",
+    "The administrator should compare `ROOST_<PROVIDER>_CLIENT_ID` and its kin with what is "
+    "registered at the provider.",
+)
+PROVIDER_UNAVAILABLE = _entry(
+    "PROVIDER_UNAVAILABLE",
+    503,
+    "The provider can't be reached",
+    "The log-in provider does not answer, or says that it is out of order. Nothing was stored.",
+    "Try again in a while, or log in another way.",
+)
+PROVIDER_TIMEOUT = _entry(
+    "PROVIDER_TIMEOUT",
+    504,
+    "The provider took too long",
+    "The log-in provider did not answer in time. Nothing was stored.",
+    "Try again in a while, or log in another way.",
+)
+
 # --- What is asked for --------------------------------------------------------------------------
 TASK_NOT_FOUND = _entry(
     "TASK_NOT_FOUND", 404, "There is no such task", "No task of this workspace has that id."
@@ -173,6 +272,19 @@ USER_NOT_FOUND = _entry(
 SESSION_NOT_FOUND = _entry(
     "SESSION_NOT_FOUND", 404, "There is no such session", "The user has no active session of it."
 )
+PROVIDER_NOT_FOUND = _entry(
+    "PROVIDER_NOT_FOUND",
+    404,
+    "There is no such log-in provider",
+    "No log-in provider of that name is set up.",
+    "`GET /api/v1/auth/providers` lists those that are.",
+)
+IDENTITY_NOT_FOUND = _entry(
+    "IDENTITY_NOT_FOUND",
+    404,
+    "There is no such identity",
+    "The user has no identity of that id.",
+)
 TOKEN_NOT_FOUND = _entry(
     "TOKEN_NOT_FOUND", 404, "There is no such token", "No live access token has that id."
 )
@@ -182,6 +294,13 @@ WORKSPACE_NOT_FOUND = _entry(
     "There is no such workspace",
     "The user is a member of no workspace with that id or slug.",
     "`GET /api/v1/workspaces` lists yours.",
+)
+INVITATION_NOT_FOUND = _entry(
+    "INVITATION_NOT_FOUND",
+    404,
+    "There is no such invitation",
+    "The invitation is unknown, used, expired or revoked, or who made it may not invite any more.",
+    "Ask for a new one.",
 )
 MIGRATION_NOT_FOUND = _entry(
     "MIGRATION_NOT_FOUND", 404, "There is no such migration", "The caller has no migration of it."

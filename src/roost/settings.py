@@ -232,8 +232,7 @@ PROVIDER_SETTINGS: tuple[tuple[str, str], ...] = (
     ("CLIENT_ID", "The id that the provider gave to this Roost. It turns the provider on."),
     (
         "CLIENT_SECRET",
-        "The secret that goes with it; or a private key in PEM form, for providers that ask for "
-        "`private_key_jwt`. Empty: a public client.",
+        "The secret that goes with it, or a private key (PEM). Empty: a public client.",
     ),
     ("NAME", "What people read on the log-in page."),
     ("ISSUER", "The OpenID issuer, whose discovery document says the rest."),
@@ -328,8 +327,8 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read every setting; raises SettingsError naming the first that cannot be used."""
         values = [_read(s, environment.get(s.name) or s.default) for s in SETTINGS]
-        providers = read_providers(environment)
-        return cls(*values, providers)  # type: ignore[arg-type]  # the table gives each its reader
+        values.append(read_providers(environment))
+        return cls(*values)  # type: ignore[arg-type]  # the table gives each its reader
 
     @property
     def production(self) -> bool:

@@ -20,9 +20,11 @@ cross join lateral (
     select 'row-level security' where not c.relrowsecurity
     union all select 'FORCE row-level security' where not c.relforcerowsecurity
     union all select 'a policy on the tenant' where not exists (
-        select from pg_policy p where p.polrelid = c.oid and p.polpermissive and p.polcmd = '*'
-            and p.polroles = '{0}'
-            and pg_get_expr(p.polqual, p.polrelid) like '%roost.workspace_id%')
+        select from pg_policy p where p.polrelid = c.oid and p.polroles = '{0}')
+    union all select 'the tenant in the policy ' || p.polname
+        from pg_policy p where p.polrelid = c.oid and p.polroles = '{0}'
+            and coalesce(pg_get_expr(p.polqual, p.polrelid),
+                         pg_get_expr(p.polwithcheck, p.polrelid)) not like '%roost.workspace_id%'
     union all select 'workspace_id first in its primary key' where not exists (
         select from pg_index i where i.indrelid = c.oid and i.indisprimary
             and i.indkey[0] = a.attnum)
@@ -99,7 +101,7 @@ def _spoilt() -> Iterator[Any]:
         ("drop policy tenant on notes", "a policy on the tenant"),
         (
             "drop policy tenant on notes; create policy tenant on notes using (true)",
-            "a policy on the tenant",
+            "the tenant in the policy tenant",
         ),
         (
             "alter table notes drop constraint notes_pkey; alter table notes add primary key (id)",

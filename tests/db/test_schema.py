@@ -1,10 +1,14 @@
 """Schema revisions: what the code says is what the database has, and one process at a time."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from itertools import chain
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -15,6 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from roost.app import SCHEMA_TOOLS
+from roost.db import rendering, schema
 from roost.db.faults import SchemaError
 from roost.db.metadata import metadata
 from roost.db.roles import OWNER_ROLE
@@ -135,31 +140,73 @@ async def test_an_upgrade_waits_for_another_that_is_under_way(scratch_database: 
     await other.close()
 
 
+async def upgrade_before_the_last(owner: str, monkeypatch: pytest.MonkeyPatch, home: Path) -> str:
+    """Upgrade as a Roost that lacks the newest revision; gives the revision it stops at."""
+    *older, last = known_revisions()
+    shutil.copytree(schema.REVISIONS, home / "revisions")
+    for script in (home / "revisions" / "versions").glob(f"r{last}_*"):
+        script.unlink()
+    with monkeypatch.context() as patch:
+        for module in (schema, rendering):
+            patch.setattr(module, "REVISIONS", home / "revisions")
+        assert await upgrade(owner, SCHEMA_TOOLS) == older
+    return older[-1]
+
+
 async def test_a_lock_of_somebody_else_ends_the_upgrade_and_nothing_is_changed(
-    scratch_database: str,
+    scratch_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     owner = await made_empty(scratch_database)
-    revisions = known_revisions()
-    await upgrade(owner, SCHEMA_TOOLS)
+    before_last = await upgrade_before_the_last(owner, monkeypatch, tmp_path)
     connection = await asyncpg.connect(owner)
-    # As if the last revision were still to come: its tables are held, and it can't replace them.
-    await connection.execute("update alembic_version set version_num = $1", revisions[-2])
     holder = await asyncpg.connect(owner)
     transaction = holder.transaction()
     await transaction.start()
-    await holder.execute("lock table journal.relation in access exclusive mode")
-    await connection.execute("drop table if exists migration_keys, migration_items cascade")
-    await connection.execute("drop table if exists migration_dumps, migrations cascade")
-    await connection.execute("drop table if exists documents, kept_secrets cascade")
-    await connection.execute("drop function if exists unfinished_migrations()")
+    await holder.execute("lock table users in share mode")
     before = [await listing(connection, what, "public") for what in LISTINGS]
     with pytest.raises(SchemaError, match=r"could not lock .* nothing was changed"):
         await upgrade(owner, SCHEMA_TOOLS, lock_timeout=0.2)
     assert [await listing(connection, what, "public") for what in LISTINGS] == before
-    assert (await schema_state(connection)).current == revisions[-2]
+    assert (await schema_state(connection)).current == before_last
     await transaction.rollback()
-    assert await upgrade(owner, SCHEMA_TOOLS) == revisions[-1:]
+    assert await upgrade(owner, SCHEMA_TOOLS) == known_revisions()[-1:]
     await holder.close()
+    await connection.close()
+
+
+async def test_rows_from_before_the_last_revision_are_kept_and_completed(
+    scratch_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    owner = await made_empty(scratch_database)
+    await upgrade_before_the_last(owner, monkeypatch, tmp_path)
+    connection = await asyncpg.connect(owner)
+    user, workspace = uuid4(), uuid4()
+    await connection.execute("insert into users (id, email) values ($1, 'a@example.test')", user)
+    await connection.execute(
+        "insert into identities (id, user_id, provider, subject) values ($1, $1, 'github', '7')",
+        user,
+    )
+    await connection.execute(
+        "insert into workspaces (id, slug, name, created_by) values ($1, 'w', 'W', $2)",
+        workspace,
+        user,
+    )
+    await connection.execute(
+        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $2, 'owner')",
+        workspace,
+        user,
+    )
+    await connection.execute(
+        "insert into access_tokens (workspace_id, id, user_id, name, token_hash, hint, scopes) "
+        "values ($1, $2, $2, 't', '\\x01', 'abcd', '{*}')",
+        workspace,
+        user,
+    )
+    await upgrade(owner, SCHEMA_TOOLS)
+    stored = await connection.fetchval("select subject_hash from identities")
+    assert stored == sha256(b"github\n7").digest()
+    assert await connection.fetchval("select count(*) from access_tokens") == 1
+    assert await connection.fetchval("select kind from users") == "person"
     await connection.close()
 
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from roost.db.pool import Database
+from roost.db.sealing import SecretBox
 from roost.environments.routes import EnvironmentRoutes
-from roost.environments.secret_box import SecretBox
 from roost.web.principal import Principal
 from tests.support.house import House
 from tests.support.schema import pool_config

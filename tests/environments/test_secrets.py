@@ -8,9 +8,10 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
+from roost.db.sealing import SecretBox, SecretKeyError
 from roost.db.tenancy import Context
+from roost.environments.model import SecretValue
 from roost.environments.routes import EnvironmentRoutes
-from roost.environments.secret_box import SecretBox, SecretKeyError
 from roost.environments.secret_values import reveal_secrets, rotate_secrets
 from roost.web.principal import Principal
 from tests.environments.calls import ALL, create, listed, read
@@ -199,3 +200,7 @@ async def test_a_name_that_json_has_to_escape_spoils_no_list(
     )
     for found in (await read(alice, made["id"]), *await listed(alice)):
         assert [each["name"] for each in found["secrets"]] == [name]
+
+
+def test_a_secret_body_does_not_show_itself() -> None:
+    assert "hidden" not in repr(SecretValue(value="hidden"))

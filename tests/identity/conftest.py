@@ -14,7 +14,7 @@ from roost.db.dsn import DatabaseConfig
 from roost.db.pool import Database
 from roost.db.roles import OWNER_ROLE
 from roost.identity import administration
-from roost.identity.authenticator import DatabaseAuthenticator
+from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.routes import IdentityRoutes
 from tests.support.app import served
 from tests.support.schema import as_role, pool_config
@@ -116,7 +116,10 @@ async def identity_app(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The routes of this room, over HTTP."""
     async with served(
-        world.database, authenticator, lambda kit: IdentityRoutes(kit, authenticator).endpoints()
+        world.database,
+        authenticator,
+        lambda kit: IdentityRoutes(kit, authenticator).endpoints(),
+        authenticator.refusals.note,
     ) as client:
         yield client
 

@@ -10,8 +10,9 @@ import pytest
 
 from roost.db.dsn import DatabaseConfig
 from roost.errors import ProblemError
-from roost.identity import administration, credentials
-from roost.identity.authenticator import DatabaseAuthenticator
+from roost.identity import administration
+from roost.identity.access import credentials
+from roost.identity.access.authenticator import DatabaseAuthenticator
 from tests.identity.conftest import Somebody, World, until
 
 ME = "/api/v1/users/me"
@@ -275,6 +276,44 @@ async def test_a_token_is_bound_to_its_workspace(
     for other in (str(bob.workspace_id), str(uuid4())):
         answer = await identity_app.get(ME, headers={**ann.headers, "roost-workspace": other})
         assert (answer.status_code, answer.json()["code"]) == (404, "WORKSPACE_NOT_FOUND")
+
+
+async def test_only_a_token_for_everything_reaches_its_users_other_workspaces(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    made = await identity_app.post(
+        "/api/v1/workspaces", json={"name": "Second", "slug": "second"}, headers=ann.headers
+    )
+    second = made.json()["data"]["id"]
+    narrow, _, _ = await administration.create_token(
+        world.owner, "narrow", ann.email, ["users:*"], ann.workspace_id
+    )
+    for token, status in ((ann.token, 200), (narrow, 404)):
+        for wanted in (second, "second"):
+            headers = {"authorization": f"Bearer {token}", "roost-workspace": wanted}
+            answer = await identity_app.get(ME, headers=headers)
+            assert answer.status_code == status, (token == narrow, wanted)
+    listed = await identity_app.get(
+        "/api/v1/tokens", headers={**ann.headers, "roost-workspace": second}
+    )
+    assert listed.json()["data"] == [], "the token's own row stays where it was made"
+
+
+async def test_use_of_a_token_elsewhere_is_noted_where_it_was_made(
+    world: World, authenticator: DatabaseAuthenticator, ann: Somebody, bob: Somebody
+) -> None:
+    await world.owner.execute(
+        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $2, 'viewer')",
+        bob.workspace_id,
+        ann.id,
+    )
+    found = await authenticator.authenticate(ann.token, None, str(bob.workspace_id))
+    assert found is not None
+    assert (found.workspace_id, found.role) == (bob.workspace_id, "viewer")
+    assert found.bound_to == ann.workspace_id
+    await authenticator.usage.flush()
+    last_used = "select last_used_at from access_tokens where id = $1"
+    assert await world.owner.fetchval(last_used, ann.token_id) is not None
 
 
 async def test_use_is_noted_later_and_at_most_once_a_minute(

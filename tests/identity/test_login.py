@@ -7,9 +7,10 @@ from http.cookies import SimpleCookie
 import httpx
 import pytest
 
-from roost.identity import administration, credentials
+from roost.identity import administration
+from roost.identity.access import credentials
+from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.administration import LINK_PATH
-from roost.identity.authenticator import DatabaseAuthenticator
 from roost.identity.routes import IdentityRoutes
 from tests.identity.conftest import Somebody, World
 from tests.support.app import BASE, served

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from roost.db.statements import Statement
 from roost.db.tenancy import TENANT_ID, Context, tenant_read
-from roost.identity import credentials
-from roost.identity.principals import TOKEN_PRINCIPAL
+from roost.identity.access import credentials
+from roost.identity.access.principals import TOKEN_PRINCIPAL
 from roost.identity.queries import USER_ITEM
 from roost.identity.tables import memberships
 from tests.identity.conftest import Somebody, World

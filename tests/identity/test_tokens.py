@@ -7,7 +7,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from roost.identity import administration, credentials
+from roost.identity import administration
+from roost.identity.access import credentials
+from roost.identity.access.authenticator import DatabaseAuthenticator
+from roost.web.principal import SCOPES
 from tests.identity.conftest import Somebody, World
 
 TOKENS = "/api/v1/tokens"
@@ -173,3 +176,67 @@ async def test_many_revocations_at_once_happen_once(
         *(identity_app.delete(f"{TOKENS}/{token_id}", headers=ann.headers) for _ in range(4))
     )
     assert sorted(answer.status_code for answer in answers) == [204, 404, 404, 404]
+
+
+async def test_a_token_is_read_by_its_user_and_by_administrators(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    for reader, token_id, status in (
+        (ann, ann.token_id, 200),
+        (ann, member.token_id, 200),
+        (member, member.token_id, 200),
+        (member, ann.token_id, 404),
+        (bob, ann.token_id, 404),
+        (ann, uuid4(), 404),
+    ):
+        answer = await identity_app.get(f"{TOKENS}/{token_id}", headers=reader.headers)
+        assert answer.status_code == status, (reader.email, token_id)
+        if status == 404:
+            assert answer.json()["code"] == "TOKEN_NOT_FOUND"
+        else:
+            token = answer.json()["data"]
+            assert (token["id"], token["kind"]) == (str(token_id), "personal")
+            assert "token" not in token
+    listed = (await identity_app.get(TOKENS, headers=member.headers)).json()["data"]
+    [own] = listed
+    assert own["role"] == "member"
+
+
+async def test_the_last_use_of_a_token_is_shown(
+    identity_app: httpx.AsyncClient, authenticator: DatabaseAuthenticator, ann: Somebody
+) -> None:
+    path = f"{TOKENS}/{ann.token_id}"
+    before = (await identity_app.get(path, headers=ann.headers)).json()["data"]
+    assert before["lastUsedAt"] is None
+    await authenticator.usage.flush()
+    after = (await identity_app.get(path, headers=ann.headers)).json()["data"]
+    assert after["lastUsedAt"] is not None
+
+
+async def test_expired_tokens_are_listed_until_they_are_revoked_and_can_be_left_out(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    _, token_id, _ = await administration.create_token(world.owner, "old", ann.email, ["*"])
+    await world.owner.execute(
+        "update access_tokens set expires_at = now() - interval '1 day' where id = $1", token_id
+    )
+    for query, names in (
+        ("", {"old", "test"}),
+        ("?expired=true", {"old"}),
+        ("?expired=false", {"test"}),
+        ("?kind=service", set()),
+        ("?kind=personal", {"old", "test"}),
+    ):
+        answer = await identity_app.get(f"{TOKENS}{query}", headers=ann.headers)
+        assert {token["name"] for token in answer.json()["data"]} == names, query
+
+
+async def test_an_unknown_scope_is_told_which_there_are(
+    identity_app: httpx.AsyncClient, ann: Somebody
+) -> None:
+    body = {"name": "x", "scopes": ["tasks:read", "tasks:fly"]}
+    answer = await identity_app.post(TOKENS, json=body, headers=ann.headers)
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (400, "scopes[1]")
+    assert all(scope in error["message"] for scope in SCOPES)

@@ -1,13 +1,14 @@
 """Workspaces over HTTP."""
 
 import asyncio
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from roost.identity import administration
-from roost.identity.workspaces import slug_of
+from roost.identity.workspaces.service import slug_of
 from tests.identity.conftest import Somebody, World, until
 
 WORKSPACES = "/api/v1/workspaces"
@@ -16,8 +17,8 @@ _WAITING = """select count(distinct pid) from pg_locks join pg_stat_activity usi
     where not granted and datname = current_database()"""
 
 
-async def _two_wait(world: World) -> bool:
-    return bool(await world.owner.fetchval(_WAITING) == 2)
+async def _wait(world: World, count: int) -> bool:
+    return bool(await world.owner.fetchval(_WAITING) == count)
 
 
 async def test_a_new_workspace_belongs_to_who_made_it(
@@ -184,12 +185,134 @@ async def test_a_member_of_two_workspaces_deleted_at_once_gets_one_of_their_own(
             )
             for one in (ann, bob)
         ]
-        await until(lambda: _two_wait(world))
+        await until(lambda: _wait(world, 2))
     answers = [deletion.result() for deletion in deletions]
     assert [answer.status_code for answer in answers] == [204, 204]
     by_session = {"cookie": f"roost_session={cookie}"}
     found = (await identity_app.get(WORKSPACES, headers=by_session)).json()["data"]
     assert [row["role"] for row in found] == ["owner"]
+
+
+async def _with_home(client: httpx.AsyncClient, world: World, owner: Somebody) -> dict[str, str]:
+    """Make a second workspace, and a credential that outlives the first."""
+    made = await client.post(WORKSPACES, json={"name": "Home"}, headers=owner.headers)
+    home = UUID(made.json()["data"]["id"])
+    token, _, _ = await administration.create_token(world.owner, "h", owner.email, ["*"], home)
+    return {"authorization": f"Bearer {token}"}
+
+
+async def _names(client: httpx.AsyncClient, headers: dict[str, str], **query: str) -> list[str]:
+    answer = await client.get(WORKSPACES, params=query, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return [row["name"] for row in answer.json()["data"]]
+
+
+async def test_a_deleted_workspace_is_restored_with_all_that_was_in_it(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    headers = await _with_home(identity_app, world, ann)
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    before = (await identity_app.get(path, headers=ann.headers)).json()["data"]
+    assert (before["deletedAt"], before["restorableUntil"]) == (None, None)
+    stale = await identity_app.delete(path, headers={**ann.headers, "if-match": '"v7"'})
+    assert (stale.status_code, stale.json()["currentVersion"]) == (412, 1)
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
+    assert await _names(identity_app, headers) == ["Home"]
+    answer = await identity_app.get(WORKSPACES, params={"deleted": "true"}, headers=headers)
+    [listed] = answer.json()["data"]
+    assert listed["id"] == before["id"]
+    moments = (datetime.fromisoformat(listed[name]) for name in ("restorableUntil", "deletedAt"))
+    until_, deleted_at = moments
+    assert until_ - deleted_at == timedelta(days=30)
+    restored = await identity_app.post(f"{path}/restore", headers=headers)
+    assert restored.status_code == 200, restored.text
+    shown = restored.json()["data"]
+    assert shown == {**before, "version": 3, "updatedAt": shown["updatedAt"]}
+    for someone in (ann, member):
+        assert (await identity_app.get(path, headers=someone.headers)).status_code == 200
+    assert await _names(identity_app, headers, deleted="true") == []
+    again = await identity_app.post(f"{path}/restore", headers=headers)
+    assert (again.status_code, again.json()["code"]) == (409, "CONFLICT")
+    actions = await world.owner.fetch(
+        "select action from audit_events where workspace_id = $1 order by id", ann.workspace_id
+    )
+    assert [row["action"] for row in actions][-2:] == ["workspace.deleted", "workspace.restored"]
+
+
+async def test_only_owners_restore_and_only_for_thirty_days(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    headers = await _with_home(identity_app, world, ann)
+    narrow, _, _ = await administration.create_token(
+        world.owner, "n", bob.email, ["workspaces:*"], bob.workspace_id
+    )
+    by_narrow = {"authorization": f"Bearer {narrow}"}
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    insert = "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $3, $4)"
+    await world.owner.execute(insert, ann.workspace_id, uuid4(), bob.id, "admin")
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
+    for role, by in (("admin", bob.headers), ("owner", by_narrow)):
+        await world.owner.execute(
+            "update memberships set role = $3 where workspace_id = $1 and user_id = $2",
+            ann.workspace_id,
+            bob.id,
+            role,
+        )
+        assert await _names(identity_app, by, deleted="true") == []
+        for to in (path, f"{WORKSPACES}/{uuid4()}"):
+            answer = await identity_app.post(f"{to}/restore", headers=by)
+            assert (answer.status_code, answer.json()["code"]) == (404, "WORKSPACE_NOT_FOUND")
+    await world.owner.execute(
+        "update workspaces set deleted_at = now() - interval '30 days' where id = $1",
+        ann.workspace_id,
+    )
+    assert await _names(identity_app, headers, deleted="true") == []
+    assert (await identity_app.post(f"{path}/restore", headers=headers)).status_code == 404
+
+
+async def test_the_slug_of_a_deleted_workspace_stays_reserved(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    headers = await _with_home(identity_app, world, ann)
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    await identity_app.patch(path, json={"slug": "mine"}, headers=ann.headers)
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
+    body = {"name": "x", "slug": "mine"}
+    taken = await identity_app.post(WORKSPACES, json=body, headers=bob.headers)
+    assert taken.status_code == 409
+    restored = await identity_app.post(f"{path}/restore", headers=headers)
+    assert restored.json()["data"]["slug"] == "mine"
+
+
+async def test_of_those_who_restore_at_once_one_does(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    headers = await _with_home(identity_app, world, ann)
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
+    answers = await asyncio.gather(
+        *(identity_app.post(f"{path}/restore", headers=headers) for _ in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+
+
+async def test_who_was_an_owner_when_it_was_deleted_is_asked_not_when_the_wait_began(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    headers = await _with_home(identity_app, world, ann)
+    path = f"{WORKSPACES}/{ann.workspace_id}"
+    assert (await identity_app.delete(path, headers=ann.headers)).status_code == 204
+    async with world.owner.transaction():
+        await world.owner.execute(
+            "select from workspaces where id = $1 for update", ann.workspace_id
+        )
+        restoring = asyncio.create_task(identity_app.post(f"{path}/restore", headers=headers))
+        await until(lambda: _wait(world, 1))
+        await world.owner.execute(
+            "update memberships set role = 'admin' where workspace_id = $1", ann.workspace_id
+        )
+    assert (await restoring).status_code == 404
 
 
 async def test_the_only_workspace_cannot_be_deleted_even_two_at_once(

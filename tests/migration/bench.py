@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 
-from roost.environments.secret_box import SecretBox
+from roost.db.sealing import SecretBox
 from roost.identity import administration
 from roost.migration.service import Migrations
 from roost.web.principal import Principal, permissions_of

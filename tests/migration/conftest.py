@@ -7,8 +7,8 @@ import pytest
 
 from roost.db.pool import Database
 from roost.db.roles import OWNER_ROLE
+from roost.db.sealing import SecretBox
 from roost.environments.routes import EnvironmentRoutes
-from roost.environments.secret_box import SecretBox
 from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.tasks.routes import TaskRoutes

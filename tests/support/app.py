@@ -9,7 +9,7 @@ from litestar import Litestar
 
 from roost.db.pool import Database
 from roost.web import problems
-from roost.web.endpoint import Endpoint, Gate
+from roost.web.endpoint import Endpoint, Gate, Refused
 from roost.web.kit import Kit
 from roost.web.principal import Authenticator
 
@@ -30,10 +30,14 @@ class StillTicks:
 
 
 def application(
-    authenticator: Authenticator, endpoints: Sequence[Endpoint], *, body_limit: int = 1_000_000
+    authenticator: Authenticator,
+    endpoints: Sequence[Endpoint],
+    *,
+    body_limit: int = 1_000_000,
+    refused: Refused | None = None,
 ) -> Litestar:
     """Mount the endpoints behind the gate."""
-    gate = Gate(authenticator, body_limit)
+    gate = Gate(authenticator, body_limit, refused=refused)
     return Litestar(
         route_handlers=gate.mount(endpoints),
         exception_handlers={Exception: problems.handle},  # type: ignore[dict-item]  # a Reply sends itself  # type: ignore[dict-item]  # a Reply is enough
@@ -47,9 +51,11 @@ async def served(
     database: Database,
     authenticator: Authenticator,
     routes: Callable[[Kit], Sequence[Endpoint]],
+    refused: Refused | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the routes that are made with a kit; gives a client without a credential."""
-    app: Any = application(authenticator, routes(Kit(database, StillTicks())))
+    endpoints = routes(Kit(database, StillTicks()))
+    app: Any = application(authenticator, endpoints, refused=refused)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         yield client

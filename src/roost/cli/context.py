@@ -15,8 +15,8 @@ import typer
 
 from roost.db.embedded import EmbeddedError, default_data_dir
 from roost.db.faults import DatabaseError
+from roost.db.sealing import SecretKeyError
 from roost.db.target import Target, open_target, prepare
-from roost.environments.secret_box import SecretKeyError
 from roost.errors import ProblemError
 from roost.identity.administration import OperatorError
 from roost.settings import Settings, SettingsError

@@ -24,8 +24,10 @@ from roost.cli.context import (
 )
 from roost.db import roles, schema
 from roost.db.embedded import find_binaries
+from roost.db.sealing import open_secret_box
 from roost.db.target import Target
-from roost.environments.secret_keys import open_secret_box
+from roost.errors import ProblemError
+from roost.identity.providers import Providers
 from roost.settings import Settings, SettingsError
 from roost.telemetry import Telemetry, TelemetrySettingError
 from roost.web.probes import LEAST_DISK
@@ -56,7 +58,12 @@ def doctor(
 ) -> None:
     """Check settings, database, roles, schema, extensions and disk, and say what to do."""
     settings, place = read_settings(data_dir, database_url)
-    findings = [*_settings(settings, place), *_redis(settings), *_database(settings, place)]
+    findings = [
+        *_settings(settings, place),
+        *_redis(settings),
+        *_providers(settings),
+        *_database(settings, place),
+    ]
     failed = [finding for finding in findings if finding.status == "failed"]
     if as_json:
         document = {"ok": not failed, "checks": msgspec.to_builtins(findings)}
@@ -124,6 +131,26 @@ def _redis(settings: Settings) -> Iterator[Finding]:
         yield Finding("Redis", "failed", str(error), "Mend ROOST_REDIS_URL.")
     else:
         yield Finding("Redis", "ok", "it answers: workers share the rate limits")
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    for client in Providers(settings.providers):
+        name = f"log-in by {client.provider.name}"
+        if client.issuer is None:
+            yield Finding(name, "ok", "its endpoints are set; they are asked at a log-in only")
+            continue
+        try:
+            asyncio.run(client.issuer.document())
+        except ProblemError as error:
+            fix = f"See that {client.issuer.address} can be reached and is the issuer's own name."
+            yield Finding(name, "failed", error.detail, fix)
+        else:
+            yield Finding(name, "ok", f"{client.issuer.address} answers")
+    local = settings.public_url is None
+    if settings.providers and local:
+        fix = "Set ROOST_PUBLIC_URL, unless people use Roost on this machine only."
+        detail = "providers send people back to this machine's own address only"
+        yield Finding("public address", "warning", detail, fix)
 
 
 async def _try_limits(redis_url: str) -> None:

@@ -18,7 +18,7 @@ app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
 app.command("login-link")(login_link.login_link)
 app.command("doctor")(doctor.doctor)
-app.add_typer(users.app, name="user", help="Make users.")
+app.add_typer(users.app, name="user", help="Make users, and erase them.")
 app.add_typer(tokens.app, name="token", help="Make access tokens.")
 app.add_typer(db.app, name="db", help="Schema revisions.")
 

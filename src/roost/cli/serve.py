@@ -14,8 +14,8 @@ from roost.cli.listen import Listen, run_server
 from roost.cli.watchdog import watched
 from roost.cli.worker import Handover
 from roost.db.roles import role_facts
+from roost.db.sealing import open_secret_box
 from roost.db.target import Target
-from roost.environments.secret_keys import open_secret_box
 from roost.identity import administration
 from roost.identity.administration import LINK_PATH
 from roost.settings import Settings

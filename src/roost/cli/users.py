@@ -1,4 +1,4 @@
-"""`roost user`: make users."""
+"""`roost user`: make users, and erase them."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def users() -> None:
-    """Make users."""
+    """Make users, and erase them."""
 
 
 @app.command("create")
@@ -35,3 +35,21 @@ def create(
     answer(
         document, f"{email} is user {user_id}, with the workspace {workspace_id}", as_json=as_json
     )
+
+
+@app.command("erase")
+def erase(
+    email: Annotated[str, typer.Argument(help="The user's e-mail address.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: there is no way back.")] = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Erase a user's data, the workspaces that are theirs alone included."""
+    if not yes:
+        typer.confirm(f"Erase {email} for good?", abort=True, err=True)
+    user_id = with_owner(
+        data_dir, database_url, lambda connection: administration.erase(connection, email)
+    )
+    answer({"id": str(user_id)}, f"the user {user_id} is erased", as_json=as_json)

@@ -1,1 +1,1 @@
-"""PostgreSQL: the pool, statements, tenancy, the embedded server and schema revisions."""
+"""PostgreSQL: the pool, statements, tenancy, sealing, the embedded server, schema revisions."""

@@ -39,13 +39,15 @@ CAUSE = "roost.cause"
 class Context:
     """Who does a thing, where and why; it travels in the statement and into the journal.
 
-    `cause` is a request id, a migration's id or the like, at most 100 characters.
+    `cause` is a request id, a migration's id or the like, at most 100 characters. `actor_id` is
+    who does it, where that is not the user for whom the policies let rows through.
     """
 
     workspace_id: UUID | None = None
     user_id: UUID | None = None
     credential: str | None = None
     cause: str | None = None
+    actor_id: UUID | None = None
 
     def values(self) -> dict[str, object]:
         """Give the bind values that a tenant statement takes."""
@@ -54,6 +56,7 @@ class Context:
             "user_id": str(self.user_id) if self.user_id else "",
             "credential": self.credential or "",
             "cause": self.cause or "",
+            "actor_id": str(self.actor_id or self.user_id or ""),
         }
 
 
@@ -158,7 +161,7 @@ def change_cte() -> CTE:
     columns = [
         _set(WORKSPACE, _bound("workspace_id")).label("workspace_id"),
         _set(USER, _bound("user_id")).label("user_id"),
-        _set(ACTOR, _bound("user_id")).label("actor_id"),
+        _set(ACTOR, _bound("actor_id")).label("actor_id"),
         _set(CAUSE, _bound("cause")).label("cause"),
     ]
     return select(*columns).cte("tenant").prefix_with("MATERIALIZED")
@@ -171,7 +174,7 @@ SET_CONTEXT = compiled(
     select(
         _set(WORKSPACE, _bound("workspace_id")),
         _set(USER, _bound("user_id")),
-        _set(ACTOR, _bound("user_id")),
+        _set(ACTOR, _bound("actor_id")),
         _set(CREDENTIAL, _bound("credential")),
         _set(CAUSE, _bound("cause")),
         TRANSACTION_ID.label("xid"),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from roost import errors
 from roost.db.pool import Transaction
+from roost.db.sealing import SecretBox
 from roost.environments import queries
 from roost.environments.activation import activate_environment, deactivate_environment
 from roost.environments.listing import read_conditions
@@ -17,7 +18,6 @@ from roost.environments.model import (
     EnvironmentQuery,
     SecretValue,
 )
-from roost.environments.secret_box import SecretBox
 from roost.environments.secret_values import check_secret_name, delete_secret, set_secret
 from roost.environments.service import (
     create_environment,
@@ -25,6 +25,7 @@ from roost.environments.service import (
     patch_environment,
     replace_environment,
 )
+from roost.identity.audit.trail import trail_of
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version
@@ -164,7 +165,12 @@ class EnvironmentRoutes:
         """Delete an environment."""
 
         async def change(transaction: Transaction, id_: UUID, expected: int | None) -> Reply:
-            await delete_environment(transaction, call.principal.workspace_id, id_, expected)
+            names = await delete_environment(
+                transaction, call.principal.workspace_id, id_, expected
+            )
+            if names:
+                target = ("environment", id_)
+                await trail_of(call).record(transaction, "secret.deleted", target, names=names)
             return empty()
 
         return await self._change(call, change)
@@ -196,6 +202,8 @@ class EnvironmentRoutes:
         async def change(transaction: Transaction, id_: UUID, expected: int | None) -> Reply:
             workspace_id = call.principal.workspace_id
             await set_secret(transaction, workspace_id, id_, name, sealed, expected=expected)
+            target = ("environment", id_)
+            await trail_of(call).record(transaction, "secret.set", target, names=[name])
             return empty()
 
         return await self._change(call, change)
@@ -206,6 +214,8 @@ class EnvironmentRoutes:
 
         async def change(transaction: Transaction, id_: UUID, expected: int | None) -> Reply:
             await delete_secret(transaction, call.principal.workspace_id, id_, name, expected)
+            target = ("environment", id_)
+            await trail_of(call).record(transaction, "secret.deleted", target, names=[name])
             return empty()
 
         return await self._change(call, change)

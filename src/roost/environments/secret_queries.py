@@ -33,6 +33,7 @@ DELETE_SECRET = compiled(
     delete(environment_secrets).where(_named).returning(_c.id),
 )
 SECRETS = compiled("select environment_secrets", select(_c.name, _c.ciphertext).where(_here))
+NAMES = compiled("select environment_secrets.names", select(_c.name).where(_here).order_by(_c.name))
 ALL_SECRETS = compiled(
     "select environment_secrets.all",
     select(_c.id, _c.ciphertext).where(_mine).order_by(_c.id).with_for_update(),

@@ -6,9 +6,9 @@ from uuid_utils.compat import uuid7
 
 from roost import errors
 from roost.db.pool import Transaction
+from roost.db.sealing import SecretBox
 from roost.environments import queries, secret_queries
 from roost.environments.model import SECRET_NAME
-from roost.environments.secret_box import SecretBox
 from roost.environments.service import lock_environment
 from roost.errors import FieldError, ProblemError
 

@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from roost import errors
 from roost.db.pool import Transaction
-from roost.environments import queries
+from roost.environments import queries, secret_queries
 from roost.environments.config import merged, read_config, write_config
 from roost.environments.model import EnvironmentCreate, EnvironmentPatch
 from roost.errors import ProblemError
@@ -93,10 +93,16 @@ async def patch_environment(
 
 async def delete_environment(
     transaction: Transaction, workspace_id: UUID, environment_id: UUID, expected: int | None
-) -> None:
-    """Delete an environment with its secrets; tasks that named it stay, without it."""
+) -> list[str]:
+    """Delete an environment with its secrets; tasks that named it stay, without it.
+
+    Gives the names of the secrets.
+    """
+    place = {"workspace": workspace_id, "environment": environment_id}
     await lock_environment(transaction, workspace_id, environment_id, expected)
-    await transaction.row(queries.DELETE, workspace=workspace_id, environment=environment_id)
+    secrets = await transaction.rows(secret_queries.NAMES, **place)
+    await transaction.row(queries.DELETE, **place)
+    return [row["name"] for row in secrets]
 
 
 def _columns(new: EnvironmentCreate) -> dict[str, object]:

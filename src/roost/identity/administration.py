@@ -1,22 +1,27 @@
 """What the operator does at the command line: as the owner of the tables, who sees every row."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Text, Uuid, bindparam, func, insert, or_, select
+from sqlalchemy import Text, Uuid, and_, bindparam, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import INTERVAL
 from uuid_utils.compat import uuid7
 
 from roost.db.pool import Silent, Transaction
 from roost.db.statements import compiled
 from roost.db.tenancy import Context
-from roost.identity import credentials, queries, token_queries
+from roost.identity import queries
+from roost.identity.access import credentials
+from roost.identity.audit.trail import Trail
 from roost.identity.tables import login_links, memberships, users, workspaces
-from roost.identity.users import enter
-from roost.identity.workspaces import MAX_NAME, insert_owned, slug_of
+from roost.identity.tokens import queries as token_queries
+from roost.identity.tokens.agents import make_agent
+from roost.identity.users.erasure import erase_user
+from roost.identity.users.service import enter
+from roost.identity.workspaces.service import MAX_NAME, insert_owned, slug_of
 from roost.web.principal import SCOPES
 
 LINK_PATH = "/api/v1/auth/link"
@@ -31,10 +36,11 @@ _FIND = compiled(
     "select users.email",
     select(_u.id)
     .where(
+        _u.kind == "person",
         or_(
-            bindparam("email", type_=Text).is_(None),
+            and_(bindparam("email", type_=Text).is_(None), _u.erased_at.is_(None)),
             func.lower(_u.email) == func.lower(bindparam("email", type_=Text)),
-        )
+        ),
     )
     .order_by(_u.created_at, _u.id),
 )
@@ -133,16 +139,20 @@ async def create_user(connection: Any, email: str, name: str = "") -> tuple[UUID
     return user_id, workspace_id
 
 
-async def create_token(
+async def create_token(  # noqa: PLR0913 -- whose, for what, and for how long
     connection: Any,  # noqa: ANN401 -- asyncpg's
     name: str,
     email: str | None,
     scopes: list[str],
     workspace: UUID | None = None,
+    *,
+    agent_role: str | None = None,
+    life: timedelta | None = None,
 ) -> tuple[str, UUID, UUID]:
     """Make a token for a user's own workspace, or the given one; gives secret, id, workspace.
 
-    OperatorError when a scope, the user or the workspace is unknown.
+    With `agent_role`, it is the token of a new agent in that workspace. OperatorError when a scope,
+    the user or the workspace is unknown.
     """
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
@@ -153,6 +163,10 @@ async def create_token(
         user_id = await find_user(connection, email)
         home = await find_home(connection, user_id, workspace)
         await _enter(connection, user_id, home)
+        maker = user_id
+        if agent_role is not None:
+            context = Context(home, maker, cause=_CAUSE)
+            user_id = await make_agent(_on(connection), name, agent_role, context)
         await _on(connection).row(
             token_queries.INSERT_TOKEN,
             new_workspace_id=home,
@@ -162,9 +176,34 @@ async def create_token(
             new_token_hash=credentials.digest(secret),
             new_hint=credentials.hint(secret),
             new_scopes=list(dict.fromkeys(scopes)),
-            new_expires_at=None,
+            new_expires_at=None if life is None else datetime.now(UTC) + life,
+        )
+        agent: dict[str, Any] = {}
+        if agent_role is not None:
+            agent = {"role": agent_role, "agentId": user_id}
+        await Trail(home, maker).record(
+            _on(connection),
+            "token.created",
+            ("token", token_id),
+            name=name,
+            kind="service" if agent_role else "personal",
+            scopes=scopes,
+            by=_CAUSE,
+            **agent,
         )
     return secret, token_id, home
+
+
+async def erase(connection: Any, email: str) -> UUID:  # noqa: ANN401 -- asyncpg's
+    """Erase a user, in one transaction; gives their id, which stays.
+
+    OperatorError when there is none, CONFLICT when a workspace would be left without an owner.
+    """
+    async with connection.transaction():
+        user_id = await find_user(connection, email)
+        context = Context(None, user_id, cause=_CAUSE)
+        await erase_user(_on(connection), user_id, context, Trail(None, None))
+    return user_id
 
 
 async def create_login_link(connection: Any, user_id: UUID) -> str:  # noqa: ANN401 -- asyncpg's

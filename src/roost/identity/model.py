@@ -12,6 +12,9 @@ from roost.web.principal import SCOPES
 from roost.web.structs import Incoming, Outgoing
 
 Role = Literal["owner", "admin", "member", "viewer"]
+UserKind = Literal["person", "agent"]
+TokenKind = Literal["personal", "service"]
+AgentRole = Literal["viewer", "member", "admin"]
 Scope = Literal[SCOPES]  # type: ignore[valid-type]  # the one list of scopes
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with a time zone.")]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -21,6 +24,7 @@ AvatarUrl = Annotated[str, Meta(max_length=2000)]
 _END = r"$(?!\n)"
 _PART = "[!-?A-~\u00a1-\ud7ff]+"
 Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=f"^{_PART}@{_PART}{_END}")]
+Search = Annotated[str, Meta(max_length=500, description="A part of name or e-mail.")]
 Slug = Annotated[
     str,
     Meta(
@@ -38,11 +42,10 @@ MAX_TOKEN_SECONDS = 315_360_000
 class UserQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
     """The parameters of `GET /users`."""
 
-    search: Annotated[str, Meta(max_length=500, description="A part of name or e-mail.")] | None = (
-        None
-    )
+    search: Search | None = None
     is_active: bool | None = None
     role: list[Role] | None = None
+    kind: UserKind | None = None
 
 
 class UserUpsert(Incoming):
@@ -69,6 +72,7 @@ class User(Outgoing):
 
     id: UUID
     email: str
+    kind: UserKind
     name: str
     avatar_url: str | None
     profile: dict[str, Any]
@@ -93,10 +97,23 @@ class Session(Outgoing):
     current: bool
 
 
+class TokenQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
+    """The parameters of `GET /tokens`."""
+
+    kind: TokenKind | None = None
+    expired: bool | None = None
+
+
 class TokenCreate(Incoming):
-    """The body of `POST /tokens`; without scopes, the token may what its maker may."""
+    """The body of `POST /tokens`; without scopes, the token may what its maker may.
+
+    A `service` token is an agent's of its own, whose `role` in the workspace is `member` unless it
+    is given.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
+    kind: TokenKind = "personal"
+    role: AgentRole | UnsetType = UNSET
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=50)] | UnsetType = UNSET
     expires_at: Moment | None = None
     expires_in: (
@@ -105,10 +122,15 @@ class TokenCreate(Incoming):
 
 
 class Token(Outgoing):
-    """An access token without its secret; `hint` is the end of it."""
+    """An access token without its secret; `hint` is the end of it.
+
+    It acts as the user `userId`, with that user's `role`; a service token's user is its agent.
+    """
 
     id: UUID
     user_id: UUID
+    kind: TokenKind
+    role: Role
     name: str
     scopes: list[str]
     hint: str
@@ -121,6 +143,12 @@ class NewToken(Token):
     """An access token with its secret, which is shown this once."""
 
     token: str | UnsetType = UNSET
+
+
+class WorkspaceQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
+    """The parameters of `GET /workspaces`."""
+
+    deleted: Annotated[bool, Meta(description="Those you could restore.")] = False
 
 
 class WorkspaceCreate(Incoming):
@@ -148,6 +176,27 @@ class Workspace(Outgoing):
     version: int
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None
+    restorable_until: datetime | None
+
+
+class WorkspaceTransfer(Incoming):
+    """The body of `POST /workspaces/{id}/transfer`: who is to own it."""
+
+    user_id: UUID
+
+
+class MemberQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
+    """The parameters of `GET /workspaces/{id}/members`."""
+
+    search: Search | None = None
+    role: list[Role] | None = None
+
+
+class MemberPatch(Incoming):
+    """The body of `PATCH /workspaces/{id}/members/{userId}`."""
+
+    role: Role
 
 
 class Member(Outgoing):
@@ -155,6 +204,7 @@ class Member(Outgoing):
 
     user_id: UUID
     email: str
+    kind: UserKind
     name: str
     avatar_url: str | None
     is_active: bool
@@ -169,7 +219,38 @@ class LinkQuery(msgspec.Struct, frozen=True):
 
 
 class Provider(Outgoing):
-    """A log-in provider that is set up."""
+    """A log-in provider that is set up; `login_url` begins a log-in."""
 
     id: str
     name: str
+    login_url: str
+
+
+class ReturnQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """The parameter of pages and routes that begin a log-in."""
+
+    return_to: (
+        Annotated[
+            str,
+            Meta(max_length=8000, description="Where to go afterwards: a path, or a known one."),
+        ]
+        | None
+    ) = None
+
+
+class AddressToGo(Outgoing):
+    """An address that the browser is to be sent to."""
+
+    url: str
+
+
+class LinkedIdentity(Outgoing):
+    """A user as a log-in provider knows them."""
+
+    id: UUID
+    provider: str
+    email: str | None
+    email_verified: bool
+    name: str | None
+    last_login_at: datetime | None
+    created_at: datetime

@@ -23,7 +23,7 @@ from roost.db.jsontext import object_text
 from roost.db.keyset import Ordering
 from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, tenant_read
-from roost.identity.principals import live_session
+from roost.identity.access.principals import live_session
 from roost.identity.tables import identities, memberships, sessions, users, workspaces
 from roost.web.lists import Fields, Listing
 
@@ -33,6 +33,7 @@ USER = bindparam("user", type_=Uuid)
 _FIELDS: Fields = {
     "id": _u.id,
     "email": _u.email,
+    "kind": _u.kind,
     "name": _u.name,
     "avatarUrl": _u.avatar_url,
     "profile": _u.profile,
@@ -69,6 +70,7 @@ USERS = Listing(
         "search": or_(contains(_u.name), contains(_u.email)),
         "is_active": _u.is_active == bindparam("is_active", type_=Boolean),
         "role": _m.role == any_(bindparam("role", type_=ARRAY(Text))),
+        "kind": _u.kind == bindparam("kind", type_=Text),
     },
 )
 _body = object_text(_FIELDS).label("body")
@@ -131,7 +133,7 @@ def new_row(table: Any, *names: str) -> Any:  # noqa: ANN401 -- a table and its 
 # Without RETURNING: a new user is visible to nobody until they are a member.
 INSERT_USER = compiled("insert users", new_row(users, "id", "email", "name", "avatar_url"))
 INSERT_IDENTITY = compiled(
-    "insert identities", new_row(identities, "id", "user_id", "provider", "subject")
+    "insert identities", new_row(identities, "id", "user_id", "provider", "subject", "subject_hash")
 )
 INSERT_MEMBERSHIP = compiled(
     "insert memberships", new_row(memberships, "id", "workspace_id", "user_id", "role")

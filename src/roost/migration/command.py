@@ -7,9 +7,9 @@ import msgspec
 
 from roost import errors
 from roost.db.pool import Database
+from roost.db.sealing import open_secret_box
 from roost.db.target import Target
 from roost.db.tenancy import Context
-from roost.environments.secret_keys import open_secret_box
 from roost.errors import ProblemError
 from roost.identity import administration
 from roost.migration import queries

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from roost.environments.secret_box import SecretBox
+from roost.db.sealing import SecretBox
 from roost.migration.sources import Dump, read_dump
 
 _LEVEL: Final = 1

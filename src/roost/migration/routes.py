@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from roost import errors
-from roost.environments.secret_box import SecretBox
+from roost.db.pool import Transaction
+from roost.db.sealing import SecretBox
 from roost.errors import ProblemError
+from roost.identity.audit.trail import trail_of
 from roost.migration import queries
 from roost.migration.dump import unpack
 from roost.migration.request import read_start
@@ -141,7 +143,10 @@ class MigrationRoutes:
             "keys": msgspec.Raw(row["keys"].encode()),
         }
         reply = item(msgspec.json.encode(document).decode())
-        return self.kit.conditional(call, reply, row["version"])
+        reply = self.kit.conditional(call, reply, row["version"])
+        if reply.body:
+            await self._exported(call, "receipt")
+        return reply
 
     async def backup(self, call: Call) -> Reply:
         """Answer the dump, byte for byte."""
@@ -150,12 +155,25 @@ class MigrationRoutes:
             errors.MIGRATION_NOT_FOUND,
         )
         raw = await asyncio.to_thread(unpack, row["content"], self.box)
+        await self._exported(call, "backup")
         digest = row["sha256"].hex()
         reply = Reply(raw, media_type=b"application/octet-stream")
         reply.header("content-disposition", f'attachment; filename="{call.id()}.json"')
         reply.header("etag", f'"{digest}"')
         reply.header("roost-sha256", digest)
         return reply
+
+    async def _exported(self, call: Call, what: str) -> None:
+        """Write down that data goes out, before it does."""
+        if call.request.scope["method"] == "HEAD":
+            return
+        target = ("migration", call.id())
+
+        async def work(transaction: Transaction) -> None:
+            await trail_of(call).record(transaction, "data.exported", target, what=what)
+
+        await self.kit.database.write(context_of(call), work)
+        self.kit.ticks.announce()
 
     async def apply(self, call: Call) -> Reply:
         """Carry out a plan."""

@@ -14,8 +14,8 @@ from uuid_utils.compat import uuid7
 from roost import errors
 from roost.db.faults import DatabaseError
 from roost.db.pool import Database, Transaction
+from roost.db.sealing import SecretBox
 from roost.db.tenancy import Context
-from roost.environments.secret_box import SecretBox
 from roost.errors import ProblemError
 from roost.migration import queries, writes
 from roost.migration.claim import claimed

@@ -8,6 +8,7 @@ import msgspec
 
 from roost import errors
 from roost.errors import FieldError, ProblemError
+from roost.web.choices import named_choices
 
 T = TypeVar("T")
 MAX_DEPTH = 64
@@ -89,7 +90,7 @@ def decode(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         if b"\\u0000" in raw:
             _refuse_nul(_ANYTHING.decode(raw), "")
     except msgspec.ValidationError as error:
-        found = field_error(str(error), getattr(decoder.type, "elsewhere", {}))
+        found = field_error(str(error), getattr(decoder.type, "elsewhere", {}), decoder.type)
         detail = f"{found.field} {found.message}" if found.code == "unknown" else str(error)
         raise ProblemError(errors.VALIDATION_ERROR, detail, errors=[found]) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -105,11 +106,15 @@ def _malformed(raw: bytes, error: Exception) -> str:
     return str(error)
 
 
-def field_error(text: str, elsewhere: Mapping[str, str] | None = None) -> FieldError:
+def field_error(
+    text: str,
+    elsewhere: Mapping[str, str] | None = None,
+    kind: Any = None,  # noqa: ANN401 -- any type annotation
+) -> FieldError:
     """Turn a message of msgspec's into the field, what is wrong, and a code.
 
-    `elsewhere` says of fields that the body does not take where they are changed instead. A
-    body's struct gives it as a class variable of that name.
+    `kind` is the type that was to be read. `elsewhere` says of fields that the body does not take
+    where they are changed instead. A body's struct gives it as a class variable of that name.
     """
     found = _AT.match(text)
     what = found["what"] if found else text
@@ -122,6 +127,8 @@ def field_error(text: str, elsewhere: Mapping[str, str] | None = None) -> FieldE
         return FieldError(_join(path, unknown["name"]), message, "unknown")
     if missing:
         return FieldError(_join(path, missing["name"]), "is required", "required")
+    if kind is not None and what.startswith("Invalid enum value"):
+        what += named_choices(kind, path)
     return FieldError(path, what, "invalid")
 
 

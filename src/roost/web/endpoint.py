@@ -17,7 +17,7 @@ from roost import errors
 from roost.errors import Entry, ProblemError
 from roost.web import body
 from roost.web.origin import origin_of, written_alike
-from roost.web.principal import PERMISSIONS, Authenticator, Principal
+from roost.web.principal import NOT_FOR_AGENTS, PERMISSIONS, Authenticator, Principal
 from roost.web.query import QueryReader, invalid
 from roost.web.reply import Reply
 
@@ -35,6 +35,9 @@ class Contract:
     `returns` is the type of `data`; `paged` says that it is a list of them with `pagination`.
     `also` are further statuses of success, with the same body.
     `described_body` is the body of a route that reads the request's stream in its own way.
+    `workspace_in_path` says that the path's `id` is the workspace, whatever `Roost-Workspace` says:
+    the permission is that of the caller's role there.
+    `foreign_query` says that others write the query string and may add to it: the handler reads it.
     """
 
     summary: str
@@ -52,6 +55,8 @@ class Contract:
     described_body: type | None = None
     media_type: str = "application/json"
     tag: str = ""
+    workspace_in_path: bool = False
+    foreign_query: bool = False
 
 
 @dataclass(slots=True)
@@ -101,6 +106,8 @@ def header(scope: Any, name: bytes) -> str | None:  # noqa: ANN401 -- ASGI's own
 
 
 Handle = Callable[[Call], Awaitable[Reply]]
+Refused = Callable[[Call, str], None]
+"""Told of each request whose bearer token is not live, and of the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,7 @@ class Gate:
     authenticator: Authenticator
     body_limit: int
     public_origin: str | None = None
+    refused: Refused | None = None
 
     def mount(self, endpoints: Sequence[Endpoint]) -> list[HTTPRouteHandler]:
         """Make Litestar's handlers; paths under `/api/v1` answer under `/api` too."""
@@ -148,8 +156,9 @@ class Gate:
             scope = request.scope
             call = Call(request)
             if contract.permission is not None:
-                call._principal = await self._admit(request, contract.permission)  # noqa: SLF001
-            call.query = query.read(scope["query_string"])
+                call._principal = await self._admit(call, contract, contract.permission)  # noqa: SLF001
+            if not contract.foreign_query:
+                call.query = query.read(scope["query_string"])
             if decoder is not None:
                 call.raw = await body.read(scope, request.receive, limit)
                 body.require_json(scope)
@@ -167,26 +176,24 @@ class Gate:
             media_type=contract.media_type,
         )(serve)
 
-    async def _admit(self, request: Request[Any, Any, Any], permission: str) -> Principal:
-        scope = request.scope
+    async def _admit(self, call: Call, contract: Contract, permission: str) -> Principal:
+        scope = call.request.scope
         bearer, cookie = _bearer(scope), None
         if bearer is None:
             cookie = session_cookie(scope)
             if cookie is not None and scope["method"] not in _SAFE:
                 self.require_same_origin(scope)
-        principal = await self.authenticator.authenticate(
-            bearer, cookie, header(scope, b"roost-workspace")
-        )
+        if contract.workspace_in_path:
+            workspace: str | None = str(call.id())
+        else:
+            workspace = header(scope, b"roost-workspace")
+        principal = await self.authenticator.authenticate(bearer, cookie, workspace)
         if principal is None:
+            if bearer is not None and self.refused is not None:
+                self.refused(call, bearer)
             raise ProblemError(errors.UNAUTHORIZED, headers={"www-authenticate": "Bearer"})
         if permission not in principal.permissions:
-            message = f"this needs the permission {permission!r}, which "
-            message += (
-                "the token's scopes do not include"
-                if principal.kind == "token" and principal.role in PERMISSIONS[permission]
-                else f"the role {principal.role!r} does not have"
-            )
-            raise ProblemError(errors.FORBIDDEN, message)
+            raise ProblemError(errors.FORBIDDEN, _lack(principal, permission))
         return principal
 
     def require_same_origin(self, scope: Any) -> None:  # noqa: ANN401 -- ASGI's own type
@@ -203,6 +210,15 @@ class Gate:
                 errors.ORIGIN_REFUSED,
                 f"the Origin header is {origin!r}" if origin else "there is no Origin header",
             )
+
+
+def _lack(principal: Principal, permission: str) -> str:
+    message = f"this needs the permission {permission!r}, which "
+    if principal.is_agent and permission in NOT_FOR_AGENTS:
+        return message + "no agent has"
+    if principal.kind == "token" and principal.role in PERMISSIONS[permission]:
+        return message + "the token's scopes do not include"
+    return message + f"the role {principal.role!r} does not have"
 
 
 class _NoQuery(msgspec.Struct, frozen=True):
@@ -236,12 +252,17 @@ def _bearer(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
 
 def session_cookie(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI's own type
     """Give the session's secret that the browser sent, the first if it sent several."""
+    return cookie_of(scope, COOKIE)
+
+
+def cookie_of(scope: Any, wanted: str) -> str | None:  # noqa: ANN401 -- ASGI's own type
+    """Give the value of a cookie, the first if the browser sent several."""
     # By hand: a parser that knows more rejects the whole header for a neighbour's odd cookie.
     for key, value in scope["headers"]:
         if key != b"cookie":
             continue
         for pair in value.decode("latin-1").split(";"):
             name, sign, secret = pair.partition("=")
-            if sign and name.strip(" \t") == COOKIE:
+            if sign and name.strip(" \t") == wanted:
                 return str(secret.strip(" \t"))
     return None

@@ -205,9 +205,12 @@ def _responses(endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
         if entry not in codes:
             codes.append(entry)
     for status, entries in sorted(by_status.items()):
+        content: dict[str, Any] = {"application/problem+json": {"schema": PROBLEM}}
+        if contract.media_type == "text/html":  # a page may say itself what is wrong
+            content["text/html"] = {"schema": {"type": "string"}}
         answers[str(status)] = {
             "description": "; ".join(f"`{entry.code}`: {entry.title}" for entry in entries),
-            "content": {"application/problem+json": {"schema": PROBLEM}},
+            "content": content,
         }
     return answers
 

@@ -26,12 +26,13 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem }
 td, th { border-top: 1px solid var(--line); padding: .35rem .5rem; text-align: left;
   vertical-align: top }
 nav a { margin-right: 1rem }
+.button { display: inline-block; padding: .5rem 1rem; border: 1px solid var(--line);
+  border-radius: .4rem; background: var(--soft); text-decoration: none }
 """
 _HTML = b"text/html; charset=utf-8"
 _POLICY = (
-    "content-security-policy",
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'",
+    "frame-ancestors 'none'"
 )
 
 
@@ -43,7 +44,7 @@ def html_page(title: str, body: str, status: int = 200) -> Reply:
         f"<style>{_STYLE}</style></head><body>{body}</body></html>"
     )
     reply = Reply(text.encode(), status, media_type=_HTML)
-    reply.header(*_POLICY)
+    reply.header("content-security-policy", _POLICY)
     return reply
 
 
@@ -116,7 +117,7 @@ def _route(method: str, path: str, operation: dict[str, Any]) -> str:
         f"<tr><td>{status}</td><td>{prose(answer['description'])}</td></tr>"
         for status, answer in operation["responses"].items()
     )
-    needs = _prose(operation.get("description", "Needs no log-in."))
+    needs = prose(operation.get("description", "Needs no log-in."))
     return (
         f'<details><summary><code><span class="verb">{method.upper()}</span>{html.escape(path)}'
         f"</code> <span>{html.escape(operation['summary'])}</span></summary><p>{needs}</p>{table}"

@@ -5,24 +5,39 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
+_ALL = frozenset({"owner", "admin", "member", "viewer"})
+_MEMBERS = frozenset({"owner", "admin", "member"})
+_ADMINS = frozenset({"owner", "admin"})
+_OWNERS = frozenset({"owner"})
 PERMISSIONS: Mapping[str, frozenset[str]] = {
     # permission -> the roles that have it
-    "tasks:read": frozenset({"owner", "admin", "member", "viewer"}),
-    "tasks:write": frozenset({"owner", "admin", "member"}),
-    "environments:read": frozenset({"owner", "admin", "member", "viewer"}),
-    "environments:write": frozenset({"owner", "admin", "member"}),
-    "users:read": frozenset({"owner", "admin", "member", "viewer"}),
-    "users:write": frozenset({"owner", "admin", "member", "viewer"}),
-    "workspaces:read": frozenset({"owner", "admin", "member", "viewer"}),
-    "workspaces:write": frozenset({"owner", "admin", "member", "viewer"}),
-    "tokens:read": frozenset({"owner", "admin", "member", "viewer"}),
-    "tokens:write": frozenset({"owner", "admin", "member", "viewer"}),
-    "migration:read": frozenset({"owner", "admin", "member"}),
-    "migration:write": frozenset({"owner", "admin", "member"}),
-    "performance:read": frozenset({"owner", "admin"}),
-    "performance:write": frozenset({"owner", "admin"}),
-    "admin": frozenset({"owner", "admin"}),
+    "tasks:read": _ALL,
+    "tasks:write": _MEMBERS,
+    "environments:read": _ALL,
+    "environments:write": _MEMBERS,
+    "users:read": _ALL,
+    "users:write": _ALL,
+    "workspaces:read": _ALL,
+    "workspaces:create": _ALL,
+    "workspaces:join": _ALL,
+    "workspaces:leave": _ALL,
+    "workspaces:write": _ADMINS,
+    "workspaces:own": _OWNERS,
+    "members:read": _ALL,
+    "members:write": _ADMINS,
+    "invitations:read": _ADMINS,
+    "invitations:write": _ADMINS,
+    "tokens:read": _ALL,
+    "tokens:write": _ALL,
+    "audit:read": _ADMINS,
+    "migration:read": _MEMBERS,
+    "migration:write": _MEMBERS,
+    "performance:read": _ADMINS,
+    "performance:write": _ADMINS,
+    "admin": _ADMINS,
 }
+NOT_FOR_AGENTS = frozenset({"workspaces:create", "workspaces:join", "workspaces:own"})
+"""What no agent may do, whatever its role: it belongs to one workspace, and owns none."""
 AREAS = tuple(sorted({name.partition(":")[0] for name in PERMISSIONS}))
 SCOPES = tuple(sorted({*PERMISSIONS, *(f"{area}:*" for area in AREAS if area != "admin"), "*"}))
 """What a token's scope may be: a permission, all of an area (`tasks:*`), or everything (`*`)."""
@@ -43,7 +58,9 @@ def grants(scopes: frozenset[str], permission: str) -> bool:
 class Principal:
     """A user at work in one workspace, and the credential they came with.
 
-    `permissions` is what the role and the credential's scopes both allow.
+    `permissions` is what the role and the credential's scopes both allow. `bound_to` is the
+    workspace that a token belongs to, which is where its row is. An agent is a user that is no
+    person: it has one token, of one workspace.
     """
 
     user_id: UUID
@@ -53,6 +70,8 @@ class Principal:
     kind: Literal["token", "session"]
     credential_id: UUID
     permissions: frozenset[str]
+    bound_to: UUID | None = None
+    is_agent: bool = False
 
     @property
     def is_admin(self) -> bool:
@@ -60,11 +79,12 @@ class Principal:
         return "admin" in self.permissions
 
 
-def permissions_of(role: str, scopes: frozenset[str]) -> frozenset[str]:
+def permissions_of(role: str, scopes: frozenset[str], *, is_agent: bool = False) -> frozenset[str]:
     """What a role may do with a credential of these scopes."""
-    return frozenset(
-        name for name, roles in PERMISSIONS.items() if role in roles and grants(scopes, name)
-    )
+    allowed = {name for name, roles in PERMISSIONS.items() if role in roles}
+    if is_agent:
+        allowed -= NOT_FOR_AGENTS
+    return frozenset(name for name in allowed if grants(scopes, name))
 
 
 class Authenticator(Protocol):

@@ -72,7 +72,9 @@ class QueryReader:
             return msgspec.convert(values, self.struct, strict=False)
         except msgspec.ValidationError as error:
             raise ProblemError(
-                errors.VALIDATION_ERROR, str(error), errors=[field_error(str(error))]
+                errors.VALIDATION_ERROR,
+                str(error),
+                errors=[field_error(str(error), kind=self.struct)],
             ) from error
 
     def _pairs(self, raw: bytes) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Answers: bytes on their way to the socket."""
 
+from collections.abc import AsyncIterator
 from typing import Any, Self
 
 JSON = b"application/json"
@@ -40,6 +41,24 @@ class Reply:
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         body = b"" if scope["method"] == "HEAD" else self.body
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class Streamed(Reply):
+    """A JSON answer that is sent as it is made, its length unknown. A failure cuts it off."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        super().__init__(headers=[(b"content-type", JSON)])
+        self.parts = parts
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401, ARG002 -- ASGI
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        if scope["method"] != "HEAD":
+            async for part in self.parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def item(text: str, status: int = 200) -> Reply:

@@ -24,6 +24,28 @@ def isolate(table: str, using: str, check: str | None = None) -> None:
     op.execute(f"grant select, insert, update, delete on {table} to roost_app")
 
 
+def isolate_by_command(table: str, **conditions: str) -> None:
+    """Put the table under row-level security with a policy for each command named.
+
+    The commands are `select`, `insert`, `update` and `delete`; one that has no policy touches no
+    row. Rights are granted apart, by columns where that helps.
+    """
+    op.execute(f"alter table {table} enable row level security")
+    op.execute(f"alter table {table} force row level security")
+    op.execute(f"drop policy if exists tenant on {table}")
+    for command, condition in conditions.items():
+        clause = "with check" if command == "insert" else "using"
+        op.execute(
+            f"create policy tenant_{command} on {table} for {command} {clause} ({condition})"
+        )
+
+
+def grant(table: str, rights: str) -> None:
+    """Let the pool's role do this with the table, and nothing else."""
+    op.execute(f"revoke all on {table} from roost_app")
+    op.execute(f"grant {rights} on {table} to roost_app")
+
+
 def isolate_by_workspace(table: str) -> None:
     """Isolate a tenant table: rows of the statement's workspace, for all four commands."""
     isolate(table, f"workspace_id = {TENANT}")

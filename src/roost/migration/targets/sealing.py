@@ -2,7 +2,7 @@
 
 from base64 import b64decode, b64encode
 
-from roost.environments.secret_box import SecretBox, SecretKeyError
+from roost.db.sealing import SecretBox, SecretKeyError
 from roost.migration.content import Content
 
 SEALED = "sealed"

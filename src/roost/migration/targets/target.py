@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from roost.db.pool import Transaction
-from roost.environments.secret_box import SecretBox
+from roost.db.sealing import SecretBox
 from roost.migration.content import Content, content_of, normal
 from roost.migration.model import Item
 

@@ -1,0 +1,1 @@
+"""Who is asking: tokens and session cookies turned into principals."""

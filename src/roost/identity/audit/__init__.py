@@ -1,0 +1,1 @@
+"""The audit trail: written with each deed, read by administrators."""

@@ -1,0 +1,1 @@
+"""Access tokens of people, and the agents that service tokens act for."""

@@ -1,0 +1,1 @@
+"""Users: their profiles, their leaving, their data exported and erased."""

@@ -1,0 +1,42 @@
+"""Naming the values that a field may have, where msgspec's message names only the wrong one."""
+
+import re
+from typing import Any
+
+from msgspec import inspect
+
+_STEP = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
+_MOST = 50
+
+
+def named_choices(kind: Any, path: str) -> str:  # noqa: ANN401 -- any type annotation
+    """Give `; there are a, b` for an enumerated field at a path of msgspec's, else nothing."""
+    found = [inspect.type_info(kind)]
+    for step in _STEP.findall(path):
+        found = [inner for one in found for inner in _within(one, step)]
+    values = [str(value) for one in found for value in _values(one)]
+    return f"; there are {', '.join(values)}" if 0 < len(values) <= _MOST else ""
+
+
+def _within(kind: inspect.Type, step: str) -> list[inspect.Type]:
+    if isinstance(kind, inspect.Metadata):
+        return _within(kind.type, step)
+    if isinstance(kind, inspect.UnionType):
+        return [inner for one in kind.types for inner in _within(one, step)]
+    if step.startswith("["):
+        if isinstance(kind, inspect.ListType | inspect.VarTupleType):
+            return [kind.item_type]
+        return [kind.value_type] if isinstance(kind, inspect.DictType) else []
+    if isinstance(kind, inspect.StructType):
+        return [one.type for one in kind.fields if one.encode_name == step]
+    return []
+
+
+def _values(kind: inspect.Type) -> list[Any]:
+    if isinstance(kind, inspect.Metadata):
+        return _values(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return [value for one in kind.types for value in _values(one)]
+    if isinstance(kind, inspect.LiteralType):
+        return list(kind.values)
+    return [one.value for one in kind.cls] if isinstance(kind, inspect.EnumType) else []

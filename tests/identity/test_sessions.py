@@ -1,0 +1,150 @@
+"""Sessions: what is shown of them, when they end, and who may end them."""
+
+import asyncio
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from roost.identity import administration
+from roost.identity.access.authenticator import DatabaseAuthenticator
+from tests.identity.conftest import Somebody, World, until
+from tests.support.app import BASE
+
+API = "/api/v1"
+ME = f"{API}/users/me"
+
+
+def by(cookie: str) -> dict[str, str]:
+    return {"cookie": f"roost_session={cookie}"}
+
+
+def path(of: Somebody) -> str:
+    return f"{API}/users/{of.id}/sessions"
+
+
+async def test_a_session_is_shown_with_its_place_and_last_use(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    cookies = []
+    for agent in ("first/1", "second/2"):
+        secret = await administration.create_login_link(world.owner, ann.id)
+        answer = await identity_app.get(
+            administration.LINK_PATH, params={"token": secret}, headers={"user-agent": agent}
+        )
+        cookies.append(answer.cookies["roost_session"])
+        identity_app.cookies.clear()
+    answer = await identity_app.get(path(ann), headers=by(cookies[1]))
+    shown = {session["userAgent"]: session for session in answer.json()["data"]}
+    assert {name: session["current"] for name, session in shown.items()} == {
+        "first/1": False,
+        "second/2": True,
+    }
+    for session in shown.values():
+        assert session["address"] == "127.0.0.1"
+        assert session["createdAt"] <= session["lastSeenAt"] < session["expiresAt"]
+        assert all(cookie not in answer.text for cookie in cookies)
+
+
+@pytest.mark.parametrize(
+    ("moved", "lives"),
+    [
+        ("last_seen_at = now() - interval '7 days' + interval '1 minute'", True),
+        ("last_seen_at = now() - interval '7 days' - interval '1 second'", False),
+        ("expires_at = now() + interval '1 minute'", True),
+        ("expires_at = now() - interval '1 second'", False),
+    ],
+)
+async def test_a_session_ends_after_seven_idle_days_and_at_its_end(  # noqa: PLR0913, PLR0917 -- cases and fixtures
+    identity_app: httpx.AsyncClient,
+    world: World,
+    authenticator: DatabaseAuthenticator,
+    ann: Somebody,
+    moved: str,
+    lives: bool,  # noqa: FBT001 -- a case
+) -> None:
+    cookie = await world.log_in(identity_app, ann)
+    await world.owner.execute(f"update sessions set {moved}")
+    authenticator.cache.forget()
+    answer = await identity_app.get(ME, headers=by(cookie))
+    assert answer.status_code == (200 if lives else 401)
+    listed = (await identity_app.get(path(ann), headers=ann.headers)).json()["data"]
+    assert len(listed) == lives
+
+
+async def test_a_session_lives_thirty_days_however_much_it_is_used(
+    identity_app: httpx.AsyncClient,
+    world: World,
+    authenticator: DatabaseAuthenticator,
+    ann: Somebody,
+) -> None:
+    cookie = await world.log_in(identity_app, ann)
+    life = "select expires_at - created_at = interval '30 days' from sessions"
+    assert await world.owner.fetchval(life)
+    await world.owner.execute("update sessions set last_seen_at = now() - interval '1 hour'")
+    authenticator.cache.forget()
+    assert (await identity_app.get(ME, headers=by(cookie))).status_code == 200
+    await authenticator.usage.flush()
+    assert await world.owner.fetchval(
+        "select last_seen_at > now() - interval '1 minute' from sessions"
+    )
+    assert await world.owner.fetchval(life), "to use it does not prolong it"
+
+
+async def test_a_log_in_gives_a_new_id_and_the_old_one_is_worth_nothing(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    old = await world.log_in(identity_app, ann)
+    secret = await administration.create_login_link(world.owner, ann.id)
+    answer = await identity_app.get(
+        administration.LINK_PATH, params={"token": secret}, headers=by(old)
+    )
+    new = answer.cookies["roost_session"]
+    identity_app.cookies.clear()
+    assert new != old
+    assert (await identity_app.get(ME, headers=by(new))).status_code == 200
+    stolen = await identity_app.get(ME, headers=by(old))
+    assert stolen.status_code == 401
+
+
+async def test_an_ended_session_is_refused_by_other_workers_within_a_second(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    cookie = await world.log_in(identity_app, ann)
+    async with DatabaseAuthenticator(world.database, world.config) as second_worker:
+        await until(lambda: second_worker.cache.enabled)
+        assert await second_worker.authenticate(None, cookie, None) is not None
+        answer = await identity_app.delete(path(ann), headers={**by(cookie), "origin": BASE})
+        assert answer.status_code == 204
+
+        async def refused() -> bool:
+            return await second_worker.authenticate(None, cookie, None) is None
+
+        async with asyncio.timeout(1):
+            await until(refused)
+
+
+async def test_an_admin_ends_a_members_sessions_but_not_those_of_a_user_of_elsewhere(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    cookie = await world.log_in(identity_app, member)
+    assert (await identity_app.delete(path(member), headers=ann.headers)).status_code == 204
+    assert (await identity_app.get(ME, headers=by(cookie))).status_code == 401
+    await world.owner.execute(
+        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $3, 'member')",
+        ann.workspace_id,
+        uuid4(),
+        bob.id,
+    )
+    theirs = await world.log_in(identity_app, bob)
+    refused = await identity_app.delete(path(bob), headers=ann.headers)
+    assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
+    here = {**by(theirs), "roost-workspace": str(ann.workspace_id)}
+    assert (await identity_app.get(ME, headers=here)).status_code == 200
+    gone = await identity_app.delete(
+        f"{API}/workspaces/{ann.workspace_id}/members/{bob.id}", headers=ann.headers
+    )
+    assert gone.status_code == 204, "but an admin cuts anybody off from this workspace"
+    assert (await identity_app.get(ME, headers=here)).status_code == 404
+    assert (await identity_app.get(ME, headers=by(theirs))).status_code == 200
