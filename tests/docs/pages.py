@@ -49,7 +49,8 @@ def paths(text: str) -> Iterator[str]:
     """Give what is written as a path of the repository."""
     for code in _CODE.findall(_BLOCK.sub("", text)):
         if code.startswith(_TREES) and not set(code) & set("<*{ "):
-            yield code
+            # A test is named with its file, as pytest does.
+            yield code.partition("::")[0]
 
 
 def shell(text: str) -> Iterator[str]:

@@ -110,6 +110,7 @@ def test_routes_in_prose_and_examples_exist(page: Path) -> None:
 def _shape(path: str) -> str:
     """Put `*` for whatever stands for a value: `{id:str}`, `$TASK`, a secret's name."""
     path = re.sub(r"/secrets/[^/]+", "/secrets/*", path.rstrip("/"))
+    path = re.sub(r"/auth/[^/]+/", "/auth/*/", path)
     return re.sub(r"\{[^}]*\}|\$[A-Z]+", "*", path)
 
 

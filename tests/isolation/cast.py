@@ -1,0 +1,231 @@
+"""A workspace with somebody in each role, with credentials of every kind, live and dead."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+from roost.identity.access import credentials
+from tests.db.rows import TENANT_TABLES, names, plant, row_of
+from tests.isolation.operations import NoExampleError, Operation
+from tests.isolation.served import Served
+
+ROLES = ("viewer", "member", "admin", "owner")
+Headers = dict[str, str]
+NOW = datetime.now(UTC)
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class Cast:
+    """The people of one workspace, by role; `deactivated` is an owner whose account is closed."""
+
+    connection: Any
+    workspace: UUID
+    marker: str
+    users: dict[str, UUID] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def hire(self, name: str, role: str) -> UUID:
+        """Make a member."""
+        user = self.users[name] = uuid4()
+        made = names() | {"users": user, "workspaces": self.workspace}
+        await plant(self.connection, "users", row_of("users", made, self.marker))
+        if name == "owner":
+            await plant(self.connection, "workspaces", row_of("workspaces", made, self.marker))
+        row = row_of("memberships", made) | {"role": role}
+        await plant(self.connection, "memberships", row)
+        return user
+
+    async def token(self, user: UUID, scope: str = "*", **fields: object) -> Headers:
+        """Make a token; gives the headers that present it."""
+        secret = credentials.new_access_token()
+        made = names() | {"users": user, "workspaces": self.workspace}
+        row = row_of("access_tokens", made, self.marker)
+        row |= {
+            "token_hash": credentials.digest(secret),
+            "hint": credentials.hint(secret),
+            "scopes": [scope],
+            "revoked_at": None,
+            "last_used_at": NOW,
+            **fields,
+        }
+        await plant(self.connection, "access_tokens", row)
+        return {"authorization": f"Bearer {secret}"}
+
+    async def session(self, user: UUID, **fields: object) -> Headers:
+        """Make a session; gives the headers that present it."""
+        secret = credentials.new_opaque_secret()
+        row = row_of("sessions", names() | {"users": user}, self.marker)
+        row |= {"token_hash": credentials.digest(secret), "last_seen_at": NOW, **fields}
+        await plant(self.connection, "sessions", row)
+        return {"cookie": f"roost_session={secret}"}
+
+    async def make(self, table: str, user: UUID, **fields: object) -> UUID:
+        """Make a row of a tenant's table, and what it refers to."""
+        made = names() | {"users": user, "workspaces": self.workspace}
+        for parent in PARENTS.get(table, ()):
+            await plant(self.connection, parent, row_of(parent, made, self.marker))
+        await plant(self.connection, table, row_of(table, made, self.marker) | fields)
+        return made[table]
+
+    async def rows(self) -> dict[str, list[str]]:
+        """Read all that the workspace has, but for when its credentials were last used."""
+        found: dict[str, list[str]] = {}
+        for table, row in await self.connection.fetch(EVERYTHING, self.workspace):
+            found.setdefault(table, []).append(row)
+        return found
+
+
+EVERYTHING = (
+    " union all ".join(
+        f"select '{table}', (to_jsonb(t) - 'last_used_at')::text from {table} t"
+        " where t.workspace_id = $1"
+        for table in TENANT_TABLES
+    )
+    + " union all select 'workspaces', w::text from workspaces w where w.id = $1"
+    " union all select 'users', u::text from users u join memberships m on m.user_id = u.id"
+    " where m.workspace_id = $1 order by 1, 2"
+)
+PARENTS = {
+    "tasks": ("environments",),
+    "messages": ("environments", "tasks"),
+    "environment_secrets": ("environments",),
+}
+
+
+async def make_cast(connection: Any, marker: str) -> Cast:
+    """Make a workspace and its people."""
+    cast = Cast(connection, uuid4(), marker)
+    async with connection.transaction():
+        for role in reversed(ROLES):
+            await cast.hire(role, role)
+        closed = await cast.hire("deactivated", "owner")
+        await connection.execute("update users set is_active = false where id = $1", closed)
+    return cast
+
+
+Places = Mapping[str, str]
+
+
+async def places(operation: Operation, cast: Cast, actor: str, served: Served) -> Places:
+    """Make what an operation's path names, fresh, for the one who asks; gives the names' values."""
+    user = cast.users[actor]
+    found = {}
+    for name in operation.places:
+        head = operation.path.partition("{" + name + "}")[0].rstrip("/").rpartition("/")[2]
+        maker = PLACES.get(f"{head}/{name}")
+        if maker is None:
+            message = (
+                f"tests/isolation/cast.py knows nothing to put into {operation.path} for {name}: "
+                f"add {head}/{name} to PLACES"
+            )
+            raise NoExampleError(message)
+        found[name] = str(await maker(cast, user, served, operation))
+    found["{member}"] = str(cast.users["member"])
+    found["{email}"] = f"{cast.marker}-{user}@example.test"
+    if "token" in operation.required:
+        found["?token"] = await _link(cast, user)
+    return found
+
+
+Maker = Callable[[Cast, UUID, Served, Operation], Any]
+"""Makes something for a user of the cast, and gives what names it."""
+
+
+async def _migration(cast: Cast, user: UUID, served: Served, _operation: Operation) -> str:
+    headers = await cast.token(user)
+    body = {"keys": {"theme": "dark", "name": cast.marker}, "config": {"dryRun": True}}
+    answer = await served.ask("POST", "/api/v1/migration", headers, body)
+    if answer.status == 403:  # of a viewer, who may ask for one all the same
+        return await _migration(cast, cast.users["owner"], served, _operation)
+    assert answer.status == 201, answer.text
+    return str(msgspec.json.decode(answer.body)["data"]["id"])
+
+
+async def _link(cast: Cast, user: UUID) -> str:
+    secret = credentials.new_opaque_secret()
+    row = row_of("login_links", names() | {"users": user}, cast.marker)
+    row |= {"token_hash": credentials.digest(secret)}
+    await plant(cast.connection, "login_links", row)
+    return secret
+
+
+async def _invited(cast: Cast, _user: UUID, _served: Served, _operation: Operation) -> str:
+    secret = credentials.new_opaque_secret()
+    await cast.make(
+        "invitations",
+        cast.users["owner"],  # who still may invite
+        token_hash=credentials.digest(secret),
+        email=None,
+        accepted_by=None,
+        expires_at=NOW + HOUR,
+    )
+    return secret
+
+
+async def _colleague(cast: Cast, user: UUID, _served: Served, operation: Operation) -> UUID:
+    # Whoever may not remove others may leave.
+    if operation.method == "DELETE" and user in {cast.users["viewer"], cast.users["member"]}:
+        return user
+    return await cast.hire(f"colleague-{len(cast.users)}", "member")
+
+
+async def _restorable(cast: Cast, _user: UUID, _served: Served, operation: Operation) -> UUID:
+    if operation.id.endswith("restore"):
+        await cast.connection.execute(
+            "update workspaces set deleted_at = now() where id = $1", cast.workspace
+        )
+    return cast.workspace
+
+
+def _row(table: str, **fields: object) -> Maker:
+    async def make(cast: Cast, user: UUID, _served: Served, _operation: Operation) -> UUID:
+        return await cast.make(table, user, **fields)
+
+    return make
+
+
+async def _session(cast: Cast, user: UUID, _served: Served, _operation: Operation) -> UUID:
+    row = row_of("sessions", names() | {"users": user}, cast.marker)
+    await plant(cast.connection, "sessions", row)
+    return UUID(str(row["id"]))
+
+
+async def _identity(cast: Cast, user: UUID, _served: Served, _operation: Operation) -> UUID:
+    # Two: the last one may not go.
+    for _ in range(2):
+        row = row_of("identities", names() | {"users": user}, cast.marker)
+        await plant(cast.connection, "identities", row)
+    return UUID(str(row["id"]))
+
+
+async def _self(_cast: Cast, user: UUID, _served: Served, _operation: Operation) -> UUID:
+    return user
+
+
+async def _name(_cast: Cast, _user: UUID, _served: Served, _operation: Operation) -> str:
+    return "NAME"
+
+
+PLACES: dict[str, Maker] = {
+    # the part before a place in a path, and the place's name -> what makes something to name there
+    "tasks/id": _row("tasks"),
+    "environments/id": _row("environments"),
+    "secrets/name": _name,
+    "auth/provider": _name,
+    "identities/identity_id": _identity,
+    "identities/id": _identity,
+    "tokens/id": _row("access_tokens", revoked_at=None),
+    "migration/id": _migration,
+    "users/id": _self,
+    "sessions/session_id": _session,
+    "workspaces/id": _restorable,
+    "members/user_id": _colleague,
+    "invitations/invitation_id": _row("invitations", accepted_by=None),
+    "invitations/token": _invited,
+    "invitations/link": _invited,
+}
