@@ -17,7 +17,7 @@ from benchmarks.processes import BenchError, Server, free_port, running
 from roost.db.roles import APP_ROLE
 from roost.db.statements import Statement
 from roost.db.target import DATABASE
-from roost.identity.credentials import digest, new_access_token
+from roost.identity.access.credentials import digest, new_access_token
 from roost.tasks.queries import TASKS
 from roost.web.lists import page_statement
 from roost.web.paging import SortKey
