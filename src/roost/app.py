@@ -20,6 +20,7 @@ from roost.db.target import TargetOptions, extensions
 from roost.environments.routes import EnvironmentRoutes
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.login.provider_login import ProviderLogin, provider_login
+from roost.identity.providers.transport import library
 from roost.identity.routes import IdentityRoutes
 from roost.identity.workspaces.housekeeping import keep_clean
 from roost.journal.install import grant_sql, install_sql
@@ -155,9 +156,12 @@ class Application:
         parts = Parts(database, ticker, authenticator, telemetry, limits)
         secrets = open_secret_box(self._settings.secret_keys, self._data_dir)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
+        if self._settings.providers:
+            # The first who logs in need not wait for it, nor everybody with them.
+            self._run_beside(asyncio.to_thread(library))
         self._run_beside(Migrations(database, secrets, ticker.announce).keep_resuming())
 
-    def _run_beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run_beside(self, work: Coroutine[Any, Any, object]) -> None:
         """Run it in the background until the application closes."""
         task = asyncio.create_task(work)
 

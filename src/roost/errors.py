@@ -92,6 +92,14 @@ BODY_TOO_LARGE = _entry(
     "was changed.",
     "Split the request; `POST /tasks/batch` takes up to 1,000 operations a request.",
 )
+REQUEST_TIMEOUT = _entry(
+    "REQUEST_TIMEOUT",
+    408,
+    "The body took too long",
+    "The request's body did not arrive in time, and nothing was changed. A body has a minute in "
+    "all, a dump of a browser ten.",
+    "Send the request again, at once and in one piece.",
+)
 ROUTE_NOT_FOUND = _entry(
     "ROUTE_NOT_FOUND",
     404,
@@ -118,7 +126,9 @@ UNAUTHORIZED = _entry(
     "UNAUTHORIZED",
     401,
     "A log-in is needed",
-    "The request has no credential, or one that is unknown, expired or revoked.",
+    "The request has no credential, or one that is unknown, expired or revoked. Which of these it "
+    "is, is not said, on purpose: whoever tries credentials should not learn which ones were once "
+    "good. A token's user sees at `GET /api/v1/tokens` whether it has expired, or is gone.",
     "Send `Authorization: Bearer <token>`; `roost token create --name NAME` makes one.",
 )
 FORBIDDEN = _entry(
@@ -183,6 +193,17 @@ LOGIN_NOT_PROVED = _entry(
     "Log in again. If it stays so, the administrator should compare the provider's settings, and "
     "the clocks.",
 )
+PROVIDER_MOVED = _entry(
+    "PROVIDER_MOVED",
+    401,
+    "The provider is set up as another one",
+    "The user's identity was vouched for by another issuer, or another profile endpoint, than the "
+    "one that is set up under this provider's name now. The same subject may be somebody else "
+    "there. Nobody was logged in, and nothing was stored.",
+    "The administrator should set `ROOST_<PROVIDER>_ISSUER` (or `_USERINFO_URL`) back, give the "
+    "new issuer a name of its own, or, if it is the same one at a new address, release the "
+    "identities: see how to set up log-in by providers.",
+)
 LOGIN_REFUSED = _entry(
     "LOGIN_REFUSED",
     403,
@@ -209,7 +230,7 @@ EMAIL_IN_USE = _entry(
     "Somebody here has that e-mail address",
     "The identity is new, and a user has its e-mail address already. An address alone never links "
     "an identity to a user.",
-    "Log in the way you did before, and then link this provider to your user.",
+    "Log in the way you did before, and then add this provider at `/account`.",
 )
 PROVIDER_TOKEN_LOST = _entry(
     "PROVIDER_TOKEN_LOST",

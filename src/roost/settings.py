@@ -39,11 +39,19 @@ class Setting:
     read: Callable[[str, str], object]
 
 
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d+)?/?", re.IGNORECASE)
+
+
 def _address(name: str, value: str) -> str | None:
-    if value and urlsplit(value).scheme not in {"http", "https"}:
-        message = f"{name} must start with https:// or http://"
+    # Not quoted: somebody may have put a password into it.
+    if value and not _ORIGIN.fullmatch(value):
+        message = (
+            f"{name} must be https:// or http:// and a host, perhaps with a port, as "
+            "https://roost.example.com: no path, name, password, query or fragment"
+        )
         raise SettingsError(message)
-    return value.rstrip("/") or None
+    _ = urlsplit(value).port
+    return value.removesuffix("/") or None
 
 
 def _path(_name: str, value: str) -> Path | None:
@@ -216,7 +224,7 @@ SETTINGS: tuple[Setting, ...] = (
         "ROOST_SIGN_UP",
         "open",
         "`closed`: by a provider log in only those who have a user here, or come with a live "
-        "invitation.",
+        "invitation, which they accept by that. So whoever may invite may let people in.",
         _sign_up,
     ),
     Setting(

@@ -66,6 +66,34 @@ async def test_what_is_unknown_is_named(world: World) -> None:
         await administration.create_token(world.owner, "x", ann.email, ["*"], ann.id)
 
 
+async def test_what_the_operator_does_with_people_is_in_the_audit_trail(
+    world: World, ann: Somebody, bob: Somebody
+) -> None:
+    await world.owner.execute(
+        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $2, 'viewer')",
+        bob.workspace_id,
+        ann.id,
+    )
+    secret = await administration.create_login_link(world.owner, ann.id)
+    rows = await world.owner.fetch("select e.*, e::text as whole from audit_events e")
+    told = {
+        (row["action"], row["workspace_id"], row["target_id"])
+        for row in rows
+        if row["action"] in {"user.added", "login.link_created"}
+    }
+    assert told == {
+        ("user.added", ann.workspace_id, str(ann.id)),
+        ("user.added", bob.workspace_id, str(bob.id)),
+        ("login.link_created", ann.workspace_id, str(ann.id)),
+        ("login.link_created", bob.workspace_id, str(ann.id)),
+    }
+    for row in rows:
+        assert '"by": "cli"' in row["details"]
+        assert secret not in row["whole"]
+        if row["action"] in {"user.added", "login.link_created"}:
+            assert (row["actor_id"], row["address"], row["target_type"]) == (None, None, "user")
+
+
 async def test_the_journal_names_who_and_why(world: World, ann: Somebody) -> None:
     rows = await world.owner.fetch("select distinct actor_id, cause from journal.journal")
     assert [(row["actor_id"], row["cause"]) for row in rows] == [(ann.id, "cli")]

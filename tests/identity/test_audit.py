@@ -20,6 +20,7 @@ from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.audit.trail import ACTIONS, Trail
 from roost.identity.routes import IdentityRoutes
 from roost.migration.routes import MigrationRoutes
+from roost.telemetry import AccessLog, Telemetry
 from roost.web.endpoint import Endpoint
 from roost.web.kit import Kit
 from tests.identity.conftest import Somebody, World
@@ -291,6 +292,36 @@ async def test_events_can_be_neither_changed_nor_removed_by_the_pools_role(
                 await transaction.rollback()
 
 
+async def test_the_requests_line_in_the_log_says_who_was_refused(
+    rooms: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    written: list[str] = []
+    access = AccessLog(written.append, as_json=True)
+    telemetry = Telemetry.from_environment({}, service_version="1", access=access)
+    transport = httpx.ASGITransport(telemetry.middleware(rooms._transport.app))  # type: ignore[attr-defined]
+    at_bobs = {**ann.headers, "roost-workspace": str(bob.workspace_id)}
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        for headers, status in (
+            # The second time from memory.
+            *[(member.headers, 403)] * 2, (ann.headers, 200), ({}, 401), (at_bobs, 404),
+        ):  # fmt: skip
+            here = ann if headers != at_bobs else bob
+            answer = await client.get(path(here), headers=headers)
+            assert answer.status_code == status
+    access.flush()
+    lines = [json.loads(line) for line in "".join(written).splitlines()]
+    home = str(ann.workspace_id)
+    assert [
+        (line["status"], line.get("user_id"), line.get("workspace_id")) for line in lines
+    ] == [
+        *[(403, str(member.id), home)] * 2, (200, str(ann.id), home), (401, None, None),
+        (404, str(ann.id), None),
+    ]  # fmt: skip
+    for word in (ann.email, member.email, ann.token, member.token):
+        assert word not in "".join(written)
+
+
 async def test_only_admins_read_it_and_nobody_of_elsewhere(
     rooms: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
 ) -> None:
@@ -312,13 +343,14 @@ async def test_a_workspaces_list_has_its_own_events_alone(
         await rooms.post(f"{API}/tokens", json={"name": somebody.email}, headers=somebody.headers)
     for somebody, other in ((ann, bob), (bob, ann)):
         found = await events(rooms, somebody)
-        assert {event["actorId"] for event in found} == {str(somebody.id)}
+        # The operator, who made them, is nobody.
+        assert {event["actorId"] for event in found} == {str(somebody.id), None}
         assert other.email not in json.dumps(found)
         filtered = await events(rooms, somebody, actor=str(other.id))
         assert filtered == []
     elsewhere = {**ann.headers, "roost-workspace": str(bob.workspace_id)}
     answer = await rooms.get(path(ann), headers=elsewhere)
-    assert {event["actorId"] for event in answer.json()["data"]} == {str(ann.id)}
+    assert {event["actorId"] for event in answer.json()["data"]} == {str(ann.id), None}
 
 
 async def _record(world: World, ann: Somebody, count: int) -> None:
@@ -478,6 +510,52 @@ async def test_a_token_that_nobody_has_is_a_line_in_the_log(
         await authenticator.refusals.flush()
     assert "1 tokens that nobody has, or had, were refused" in caplog.text
     assert await world.owner.fetchval("select count(*) from audit_events") == before
+
+
+async def test_made_up_tokens_of_one_address_hide_no_stolen_one_of_another(
+    rooms: httpx.AsyncClient,
+    world: World,
+    authenticator: DatabaseAuthenticator,
+    ann: Somebody,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await world.owner.execute("update access_tokens set revoked_at = now()")
+    authenticator.cache.forget()
+
+    async def use(token: str, address: str) -> None:
+        transport = httpx.ASGITransport(app=rooms._transport.app, client=(address, 1))  # type: ignore[attr-defined]
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            by = {"authorization": f"Bearer {token}"}
+            assert (await client.get(f"{API}/users/me", headers=by)).status_code == 401
+
+    for number in range(250):
+        # All of one site: its hosts count together.
+        await use(credentials.new_access_token(), f"2001:db8::{number % 50:x}")
+    await use(ann.token, "192.0.2.1")
+    with caplog.at_level("INFO", logger="roost.identity"):
+        await authenticator.refusals.flush()
+    assert "10 tokens that nobody has, or had, were refused" in caplog.text
+    assert "240 refused tokens were too many at once to look into" in caplog.text
+    told = await world.owner.fetch("select * from audit_events where action = 'login.failed'")
+    assert [(row["credential_id"], row["address"]) for row in told] == [(ann.token_id, "192.0.2.1")]
+    await use(credentials.new_access_token(), "2001:db8::1")
+    with caplog.at_level("INFO", logger="roost.identity"):
+        await authenticator.refusals.flush()
+    assert "1 tokens that nobody" in caplog.text, "after a flush there is room again"
+
+
+async def test_tokens_of_many_addresses_are_bounded_together(
+    rooms: httpx.AsyncClient, authenticator: DatabaseAuthenticator, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(210):
+        transport = httpx.ASGITransport(app=rooms._transport.app, client=(f"192.0.2.{number}", 1))  # type: ignore[attr-defined]
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            by = {"authorization": f"Bearer {credentials.new_access_token()}"}
+            assert (await client.get(f"{API}/users/me", headers=by)).status_code == 401
+    with caplog.at_level("INFO", logger="roost.identity"):
+        await authenticator.refusals.flush()
+    assert "200 tokens that nobody has, or had, were refused" in caplog.text
+    assert "10 refused tokens were too many" in caplog.text
 
 
 async def test_a_refusal_that_cannot_be_noted_fails_nothing(

@@ -1,6 +1,8 @@
 """After an erasure no word of the user's is left, and nobody else has lost one."""
 
 import asyncio
+import os
+import pty
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -369,14 +371,35 @@ async def test_the_operator_erases_by_address(world: World, ann: Somebody, all_s
     assert await administration.is_first_run(world.owner), "nobody is left"
 
 
+def at_a_terminal(reply: str, *arguments: str) -> tuple[int, str]:
+    """Run `roost` with somebody there to reply; gives its status and what it said."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, f"{reply}\n".encode())
+        done = run(*arguments, stdin=theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return done.returncode, done.stdout + done.stderr
+
+
 def test_the_command_asks_first_and_erases_when_told_to(fresh_roost_database: str) -> None:
     place = ("--database-url", as_role(fresh_roost_database, OWNER_ROLE))
     made = document("user", "create", "ann@example.test", *place)
-    asked = run("user", "erase", "ann@example.test", *place)
-    assert (asked.returncode, asked.stdout.strip()) == (1, "")
-    assert "for good?" in asked.stderr
+    code, said = at_a_terminal("n", "user", "erase", "ann@example.test", *place)
+    assert code == 1
+    assert "for good?" in said
+    unasked = run("user", "erase", "ann@example.test", "--json", *place)
+    assert (unasked.returncode, unasked.stdout) == (2, "")
+    assert "--yes" in unasked.stderr
+    unknown = run("user", "erase", "nobody@example.test", "--json", *place)
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "no user" in unknown.stderr
     done = document("user", "erase", "ann@example.test", "--yes", *place)
     assert done == {"id": made["id"]}
+    document("user", "create", "bob@example.test", *place)
+    code, said = at_a_terminal("y", "user", "erase", "bob@example.test", *place)
+    assert code == 0, said
     again = run("user", "erase", "ann@example.test", "--yes", *place)
     assert again.returncode == 1
     assert "no user" in again.stderr

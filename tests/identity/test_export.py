@@ -26,6 +26,7 @@ from roost.identity.users.personal_data import (
     unclassified,
 )
 from roost.web.reply import Streamed
+from roost.web.structs import camel
 from tests.db.rows import fill
 from tests.identity.conftest import Somebody, World
 
@@ -103,12 +104,12 @@ async def test_it_has_a_row_of_every_table_that_names_them_and_no_credential(
         # What is under way shows itself to none but the browser that began it.
         if theirs(table) is None or table.name in {"workspaces", "login_attempts"}:
             continue
-        rows = found[personal_data.camel(table.name)]
+        rows = found[camel(table.name)]
         key = "identityId" if table.name == "provider_tokens" else "id"
         assert str(ann[table.name]) in {row[key] for row in rows}, table.name
         for column in table.columns:
             if isinstance(column.type, LargeBinary):
-                assert personal_data.camel(column.name) not in rows[0]
+                assert camel(column.name) not in rows[0]
     assert found["users"][0]["email"].startswith(ANN)
     assert BOB not in json.dumps(document)
     assert str(bob["users"]) not in json.dumps(document)
@@ -209,6 +210,30 @@ async def test_it_is_a_file_that_no_cache_keeps_and_is_noted(
     (event,) = await world.owner.fetch("select * from audit_events where action = 'data.exported'")
     assert (event["actor_id"], event["target_id"]) == (ann.id, str(ann.id))
     assert event["workspace_id"] == ann.workspace_id
+
+
+async def test_a_deleted_workspace_is_neither_read_nor_told(
+    world: World, identity_app: httpx.AsyncClient, ann: Somebody, bob: Somebody
+) -> None:
+    cyd = await world.somebody("cyd@example.test")
+    for place in (bob, cyd):
+        await world.owner.execute(
+            "insert into memberships (workspace_id, id, user_id, role)"
+            " values ($1, gen_random_uuid(), $2, 'member')",
+            place.workspace_id,
+            ann.id,
+        )
+    await world.owner.execute(
+        "update workspaces set deleted_at = now() where id = $1", cyd.workspace_id
+    )
+    document = await exported(identity_app, ann.id, ann.headers)
+    live = {ann.workspace_id: "127.0.0.1", bob.workspace_id: None}
+    assert [one["workspaceId"] for one in document["workspaces"]] == sorted(map(str, live))
+    assert str(cyd.workspace_id) not in json.dumps(document)
+    told = await world.owner.fetch(
+        "select workspace_id, address from audit_events where action = 'data.exported'"
+    )
+    assert {row["workspace_id"]: row["address"] for row in told} == live
 
 
 async def test_an_export_that_fails_on_its_way_is_cut_off() -> None:

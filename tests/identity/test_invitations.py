@@ -165,6 +165,31 @@ async def test_a_personal_invitation_is_for_that_address_whatever_its_case(
     assert (await accept(identity_app, made["token"], cyd)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("cyd@example.test", True, 200),
+        ("CYD@example.test", True, 200),
+        ("cyd@example.test", False, 403),
+        ("other@example.test", True, 403),
+    ],
+)
+async def test_an_address_that_no_provider_verified_opens_no_personal_invitation(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, case: tuple[str, bool, int]
+) -> None:
+    said, verified, status = case
+    made = await invite(identity_app, ann, email="cyd@example.test")
+    cyd = await world.somebody("cyd@example.test")
+    await world.owner.execute(
+        "insert into identities (id, user_id, provider, subject, subject_hash, email,"
+        " email_verified) values ($1, $1, 'x', 'cyd', '\\x01', $2, $3)",
+        cyd.id,
+        said,
+        verified,
+    )
+    assert (await accept(identity_app, made["token"], cyd)).status_code == status
+
+
 async def test_a_member_keeps_their_role_and_the_invitation_stays_unused(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from http.cookies import SimpleCookie
+from uuid import UUID
 
 import httpx
 import pytest
@@ -47,6 +48,53 @@ async def test_a_link_logs_in_once(
     stored = await world.owner.fetchrow("select * from sessions")
     assert stored["token_hash"] == credentials.digest(cookie.value)
     assert (stored["user_agent"], stored["address"]) == ("test/1", "127.0.0.1")
+
+
+async def _join(world: World, ann: Somebody, place: Somebody, role: str) -> None:
+    await world.owner.execute(
+        "insert into memberships (workspace_id, id, user_id, role)"
+        " values ($1, gen_random_uuid(), $2, $3)",
+        place.workspace_id,
+        ann.id,
+        role,
+    )
+
+
+async def _places_told(world: World) -> dict[UUID, tuple[str | None, str | None]]:
+    """By workspace, the address and user agent in the newest log-in."""
+    rows = await world.owner.fetch(
+        "select distinct on (workspace_id) workspace_id, address, user_agent from audit_events"
+        " where action = 'login.succeeded' order by workspace_id, at desc"
+    )
+    return {row["workspace_id"]: (row["address"], row["user_agent"]) for row in rows}
+
+
+async def test_where_a_log_in_comes_from_is_told_only_where_it_is_ones_own(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    cyd = await world.somebody("cyd@example.test")
+    await _join(world, ann, bob, "admin")
+    await _join(world, ann, cyd, "owner")
+    link = await administration.create_login_link(world.owner, ann.id)
+    await _follow(identity_app, link, **{"user-agent": "test/1"})
+    seen = ("127.0.0.1", "test/1")
+    assert await _places_told(world) == {
+        ann.workspace_id: seen,
+        cyd.workspace_id: seen,
+        bob.workspace_id: (None, None),
+    }
+
+
+async def test_where_the_only_workspace_is_anothers_it_is_told_there(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    await _join(world, ann, bob, "member")
+    await world.owner.execute(
+        "update workspaces set deleted_at = now() where id = $1", ann.workspace_id
+    )
+    link = await administration.create_login_link(world.owner, ann.id)
+    await _follow(identity_app, link, **{"user-agent": "test/1"})
+    assert await _places_told(world) == {bob.workspace_id: ("127.0.0.1", "test/1")}
 
 
 async def test_of_many_uses_at_once_one_wins(
@@ -113,6 +161,19 @@ async def test_logging_in_ends_the_session_that_was_there(
     assert later != earlier
     assert (await identity_app.get(ME, headers=_cookie(earlier))).status_code == 401
     assert (await identity_app.get(ME, headers=_cookie(later))).status_code == 200
+
+
+async def test_logging_out_lets_the_browser_forget_what_it_kept(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    for path, body in ((LOGOUT, None), (f"/api/v1/users/{ann.id}/erase", {"confirm": ann.email})):
+        headers = {**_cookie(await world.log_in(identity_app, ann)), "origin": BASE}
+        answer = await identity_app.post(path, json=body, headers=headers)
+        assert answer.status_code == 204, answer.text
+        kept = {word.strip() for word in answer.headers["clear-site-data"].split(",")}
+        assert kept >= {'"cache"', '"storage"'}
+        cookie = SimpleCookie(answer.headers["set-cookie"])["roost_session"]
+        assert (cookie.value, cookie["max-age"]) == ("", "0")
 
 
 async def test_logging_out_ends_the_session_and_clears_the_cookie(

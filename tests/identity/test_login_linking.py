@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 
+from roost.identity import administration
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from tests.identity.conftest import Somebody, World
 from tests.identity.login_world import API, Browser, Front, front, together
@@ -156,6 +157,22 @@ async def test_an_identity_is_taken_away_with_its_tokens_but_not_the_last(
     assert actions.count("identity.unlinked") == 1
 
 
+async def test_a_token_of_one_workspace_takes_no_identity_away(
+    world: World, roost: Front, browser: Browser
+) -> None:
+    await _link(browser, "github")
+    me = await browser.me()
+    place = f"{API}/users/{me['id']}/identities"
+    identity = (await browser.client.get(place)).json()["data"][0]["id"]
+    async with roost.browser() as other:
+        for scopes, status in ((["users:write"], 403), (["*"], 204)):
+            token, _, _ = await administration.create_token(world.owner, "t", me["email"], scopes)
+            answer = await other.client.delete(
+                f"{place}/{identity}", headers={"authorization": f"Bearer {token}"}
+            )
+            assert answer.status_code == status, answer.text
+
+
 async def test_identities_are_their_users_own(
     world: World, roost: Front, browser: Browser, ann: Somebody, bob: Somebody
 ) -> None:
@@ -173,6 +190,14 @@ async def test_identities_are_their_users_own(
         own = f"{API}/users/{viewer.id}/identities"
         assert (await client.get(own, headers=viewer.headers)).json()["data"] == []
         assert (await client.get(own, headers=ann.headers)).status_code == 200
+        await world.owner.execute(
+            "insert into memberships (workspace_id, id, user_id, role)"
+            " values ($1, gen_random_uuid(), $2, 'member')",
+            ann.workspace_id,
+            bob.id,
+        )
+        elsewhere = await client.get(f"{API}/users/{bob.id}/identities", headers=ann.headers)
+        assert elsewhere.status_code == 403, "he belongs to a workspace of his own too"
         theirs = f"{API}/users/{ann.id}/identities"
         assert (await client.get(theirs, headers=viewer.headers)).status_code == 403
         for path in (f"{theirs}/{identity}", f"{own}/{identity}"):

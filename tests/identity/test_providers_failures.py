@@ -60,6 +60,12 @@ async def _refused(roost: Front, browser: Browser, back: str, status: int, code:
         ("not json", 502, "PROVIDER_ANSWER_INVALID"),
         ("a list", 502, "PROVIDER_ANSWER_INVALID"),
         ("huge", 502, "PROVIDER_ANSWER_INVALID"),
+        ("deep", 502, "PROVIDER_ANSWER_INVALID"),
+        ("deep refusal", 502, "PROVIDER_ANSWER_INVALID"),
+        ("endless", 502, "PROVIDER_ANSWER_INVALID"),
+        ("no number", 502, "PROVIDER_ANSWER_INVALID"),
+        ("not ascii", 502, "PROVIDER_ANSWER_INVALID"),
+        ("two lines", 502, "PROVIDER_ANSWER_INVALID"),
         ("redirect", 502, "PROVIDER_ANSWER_INVALID"),
         ("denied", 403, "LOGIN_REFUSED"),
         ("unsigned", 401, "LOGIN_NOT_PROVED"),
@@ -102,6 +108,21 @@ async def test_an_id_token_with_a_wrong_claim_logs_nobody_in(
     oidc.claims = claims
     back = await browser.agree(await browser.start("oidc"))
     await _refused(roost, browser, back, 401, "LOGIN_NOT_PROVED")
+
+
+@pytest.mark.parametrize("expires_in", [-5, 0, 10**300])
+async def test_however_long_a_token_is_said_to_live_its_owner_gets_in(
+    roost: Front, browser: Browser, oidc: OpenId, expires_in: int
+) -> None:
+    oidc.expires_in = expires_in
+    assert (await browser.log_in("oidc")).status_code == 303
+    left = await roost.world.owner.fetchval("select expires_at - now() from provider_tokens")
+    assert -5 <= left.total_seconds() <= 10 * 365 * 24 * 3600
+
+
+async def test_a_key_that_cannot_be_used_keeps_nobody_out(browser: Browser, oidc: OpenId) -> None:
+    oidc.more_keys = [{"kty": "EC", "crv": "BP-256", "x": "AA", "y": "AA", "kid": "z"}]
+    assert (await browser.log_in("oidc")).status_code == 303
 
 
 async def test_a_token_for_several_clients_that_names_roost_is_taken(

@@ -1,5 +1,6 @@
 """Settings of providers, presets, and what an issuer says of itself over time."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,8 +15,10 @@ from joserfc.jwk import KeySet
 from roost.errors import ProblemError
 from roost.identity.providers import Profile, Providers, profiles, transport
 from roost.identity.providers.client import error_code
-from roost.identity.providers.discovery import FRESH_SECONDS, KEY_PAUSE_SECONDS, Issuer
+from roost.identity.providers.discovery import KEPT_SECONDS, KEY_PAUSE_SECONDS, Issuer
+from roost.identity.providers.id_tokens import usable
 from roost.identity.providers.presets import provider_of
+from roost.identity.providers.remembered import FAILED_SECONDS, FRESH_SECONDS
 from roost.settings import ProviderSettings, Settings, SettingsError, read_providers
 from tests.support.providers import OpenId, open_desk
 
@@ -115,13 +118,92 @@ async def test_keys_are_read_again_for_an_unknown_one_once_in_a_minute() -> None
         assert desk.key_reads == 4
 
 
-async def test_an_issuer_that_was_away_is_asked_again() -> None:
+async def test_an_issuer_that_was_away_is_asked_again_after_a_pause() -> None:
+    clock = Clock()
     with open_desk(OpenId(discovery={"issuer": "another"})) as desk:
-        issuer = Issuer("x", desk.url)
+        issuer = Issuer("x", desk.url, clock)
+        told = []
+        for pause in (FAILED_SECONDS - 1, 1):
+            with pytest.raises(ProblemError) as caught:
+                await issuer.document()
+            told.append(caught.value)
+            desk.discovery = {}
+            clock.now += pause
+        assert told[0] is not told[1]
+        assert told[0].detail == told[1].detail
+        assert (await issuer.document()).token_url.startswith(desk.url)
+
+
+async def test_while_an_issuer_is_away_its_old_document_does_for_an_hour() -> None:
+    clock = Clock()
+    with open_desk(OpenId()) as desk:
+        issuer = Issuer("x", desk.url, clock)
+        first, _ = await issuer.document(), await issuer.keys()
+        desk.discovery = {"issuer": "another"}
+        clock.now += KEPT_SECONDS
+        assert await issuer.document() is first
+        clock.now += 1
         with pytest.raises(ProblemError):
             await issuer.document()
+        with pytest.raises(ProblemError):
+            await issuer.keys()
         desk.discovery = {}
-        assert (await issuer.document()).token_url.startswith(desk.url)
+        clock.now += FAILED_SECONDS
+        assert await issuer.document() is not first
+        assert await issuer.keys()
+
+
+async def _stuck() -> tuple[asyncio.Server, list[int]]:
+    """Serve what takes every request and answers none; counts them."""
+    asked: list[int] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(1)
+        await reader.read()
+        writer.close()
+
+    return await asyncio.start_server(take, "127.0.0.1", 0), asked
+
+
+async def test_all_who_wait_for_a_slow_issuer_wait_for_one_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    transport.library()
+    monkeypatch.setattr(transport, "WHOLE_SECONDS", 0.5)
+    server, asked = await _stuck()
+    issuer = Issuer("x", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", Clock())
+
+    async def one() -> str:
+        with pytest.raises(ProblemError) as caught:
+            await issuer.document()
+        return caught.value.entry.code
+
+    impatient = asyncio.create_task(issuer.document())
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(one()) for _ in range(8)]
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await asyncio.gather(*waiting) == ["PROVIDER_TIMEOUT"] * 8
+    assert await one() == "PROVIDER_TIMEOUT", "that it failed is remembered"
+    assert len(asked) == 1
+    server.close()
+
+
+UNUSABLE: tuple[dict[str, Any], ...] = (
+    {"kty": "EC", "crv": "BP-256", "x": "AA", "y": "AA", "kid": "z"},
+    {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "z"},
+    {"kty": "OKP", "crv": "Nope", "x": "AA", "kid": "z"},
+    {"kty": "RSA", "kid": "z"},
+    {"kty": "RSA", "n": 7, "e": "AQAB"},
+)
+
+
+async def test_keys_that_cannot_be_used_are_passed_over() -> None:
+    with open_desk(OpenId()) as desk:
+        desk.more_keys = list(UNUSABLE)
+        keys, _ = await Issuer("x", desk.url).keys()
+        assert len(keys) == len(UNUSABLE) + 1
+        assert [key.kid for key in usable(keys)] == [desk.key.kid]
 
 
 async def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,6 +134,45 @@ async def test_nobody_else_gets_a_token_and_a_moved_row_does_not_open(
             box.open_for(sealed, place)
 
 
+@pytest.mark.usefixtures("browser")
+async def test_a_stranger_who_asks_at_the_same_moment_gets_no_token(
+    world: World, roost: Front, ann: Somebody
+) -> None:
+    user_id, identity_id = await _identity(world)
+    vault = roost.service.arrivals.vault
+    theirs, strangers = await asyncio.gather(
+        vault.token(user_id, identity_id),
+        vault.token(ann.id, identity_id),
+        return_exceptions=True,
+    )
+    assert isinstance(theirs, str)
+    assert isinstance(strangers, ProblemError)
+    assert strangers.entry.code == "PROVIDER_TOKEN_LOST"
+
+
+async def test_a_refresh_token_that_is_given_only_once_is_kept(
+    world: World, roost: Front, browser: Browser, oidc: OpenId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = oidc.new_tokens
+
+    def without() -> dict[str, Any]:
+        return {name: value for name, value in made().items() if name != "refresh_token"}
+
+    monkeypatch.setattr(oidc, "new_tokens", without)
+    assert (await browser.log_in("oidc")).status_code == 303
+    monkeypatch.setattr(oidc, "new_tokens", made)
+    assert await roost.service.arrivals.vault.token(*await _identity(world)) in oidc.tokens
+    assert oidc.refreshed == 1
+
+
+async def test_stored_tokens_that_open_no_more_keep_nobody_out(
+    world: World, browser: Browser, oidc: OpenId
+) -> None:
+    await world.owner.execute("update provider_tokens set sealed = '\\x00'")
+    oidc.expires_in = None
+    assert (await browser.log_in("oidc")).status_code == 303
+
+
 async def test_a_caller_who_gives_up_does_not_stop_the_others(
     world: World, roost: Front, browser: Browser, oidc: OpenId
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from roost.db.pool import Database
 from roost.db.roles import APP_ROLE
+from roost.identity import administration
 from roost.identity.workspaces.housekeeping import clean_up, keep_clean
 from tests.db.rows import TABLES, TENANT_TABLES, fill
 from tests.identity.conftest import Somebody, World, until
@@ -115,6 +116,63 @@ async def test_a_purge_leaves_the_transaction_where_it_was(tenants: Tenants) -> 
             assert await connection.fetchval("select purge_workspace($1)", workspace)
             assert await connection.fetchval(here) == theirs
         assert not await connection.fetchval(here)
+
+
+async def _agent(world: World, of: Somebody, name: str) -> UUID:
+    _, token_id, _ = await administration.create_token(
+        world.owner, name, of.email, ["tasks:read"], agent_role="member"
+    )
+    found: UUID = await world.owner.fetchval(
+        "select user_id from access_tokens where id = $1", token_id
+    )
+    return found
+
+
+async def _holding(superuser: Any, words: str) -> set[str]:
+    """Name the tables, the journal's too, with a row in which those words are."""
+    found = set()
+    for table in (*(f'"{name}"' for name in TABLES), "journal.journal"):
+        if await superuser.fetchval(
+            f"select exists (select from {table} t where strpos(t::text, $1) > 0)", words
+        ):
+            found.add(table)
+    return found
+
+
+async def test_agents_go_with_their_workspace_and_nothing_of_their_names_is_left(
+    world: World, ann: Somebody, bob: Somebody, fresh_roost_database: str
+) -> None:
+    superuser = await asyncpg.connect(fresh_roost_database)
+    try:
+        await _agent(world, ann, "marker of hers")
+        removed = await _agent(world, ann, "marker removed")
+        stays = await _agent(world, bob, "keeper of his")
+        both = await _agent(world, ann, "keeper of both")
+        await world.owner.execute("delete from memberships where user_id = $1", removed)
+        await world.owner.execute(
+            "insert into memberships (workspace_id, id, user_id, role)"
+            " values ($1, $2, $2, 'member')",
+            bob.workspace_id,
+            both,
+        )
+        await superuser.execute("update users set name = name || ' now' where kind = 'agent'")
+        assert {'"users"', "journal.journal"} <= await _holding(superuser, "marker")
+        kept = "select array_agg(u::text order by id) from users u where name like 'keeper%'"
+        before = await superuser.fetchval(kept)
+        await superuser.execute(
+            "update workspaces set deleted_at = now() - interval '31 days' where id = $1",
+            ann.workspace_id,
+        )
+        assert await clean_up(world.database) == 1
+        assert await _holding(superuser, "marker") == set()
+        agents = await superuser.fetch("select id from users where kind = 'agent'")
+        assert {row["id"] for row in agents} == {stays, both}
+        assert await superuser.fetchval(kept) == before
+        assert "journal.journal" in await _holding(superuser, "keeper of his")
+        people = await superuser.fetch("select id from users where kind = 'person'")
+        assert {row["id"] for row in people} == {ann.id, bob.id}
+    finally:
+        await superuser.close()
 
 
 async def test_log_ins_that_are_over_are_swept(tenants: Tenants) -> None:

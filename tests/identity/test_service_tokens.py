@@ -70,7 +70,8 @@ async def test_what_an_agent_does_is_told_as_the_agents(
     added = await identity_app.post(f"{API}/users", json=body, headers=by(made["token"]))
     assert added.status_code == 201, added.text
     audit = f"{API}/workspaces/{ann.workspace_id}/audit"
-    answer = await identity_app.get(f"{audit}?action=user.added", headers=ann.headers)
+    wanted = f"action=user.added&actor={made['userId']}"
+    answer = await identity_app.get(f"{audit}?{wanted}", headers=ann.headers)
     [event] = answer.json()["data"]
     assert event["actor"] == {
         "name": "robot",

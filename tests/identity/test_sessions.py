@@ -124,27 +124,99 @@ async def test_an_ended_session_is_refused_by_other_workers_within_a_second(
             await until(refused)
 
 
-async def test_an_admin_ends_a_members_sessions_but_not_those_of_a_user_of_elsewhere(
+async def _join(world: World, of: Somebody, who: Somebody, role: str = "member") -> None:
+    await world.owner.execute(
+        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $3, $4)",
+        of.workspace_id,
+        uuid4(),
+        who.id,
+        role,
+    )
+
+
+async def test_an_admin_ends_all_sessions_of_any_member_and_one_only_of_their_own(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
 ) -> None:
     member = await world.member(ann, "m@example.test", "member", ["*"])
-    cookie = await world.log_in(identity_app, member)
-    assert (await identity_app.delete(path(member), headers=ann.headers)).status_code == 204
-    assert (await identity_app.get(ME, headers=by(cookie))).status_code == 401
-    await world.owner.execute(
-        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $3, 'member')",
-        ann.workspace_id,
-        uuid4(),
-        bob.id,
+    await _join(world, ann, bob)
+    for user, status in ((member, 204), (bob, 403)):
+        cookie = await world.log_in(identity_app, user)
+        here = {**by(cookie), "roost-workspace": str(ann.workspace_id)}
+        [session] = (await identity_app.get(path(user), headers=here)).json()["data"]
+        one = await identity_app.delete(f"{path(user)}/{session['id']}", headers=ann.headers)
+        assert one.status_code == status, one.text
+        await world.log_in(identity_app, user)
+        every = await identity_app.delete(path(user), headers=ann.headers)
+        assert every.status_code == 204, every.text
+        assert (await identity_app.get(ME, headers=here)).status_code == 401
+        assert await world.owner.fetchval(
+            "select bool_and(revoked_at is not null) from sessions where user_id = $1", user.id
+        )
+
+
+async def test_only_an_owner_ends_an_owners_sessions_and_no_member_anybodys(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    await _join(world, ann, bob, "owner")
+    cookie = await world.log_in(identity_app, bob)
+    for role, status in (("member", 403), ("admin", 403), ("owner", 204)):
+        who = await world.member(ann, f"{role}@example.test", role, ["*"])
+        answer = await identity_app.delete(path(bob), headers=who.headers)
+        assert answer.status_code == status, role
+        live = await identity_app.get(ME, headers=by(cookie))
+        assert live.status_code == (401 if status == 204 else 200)
+
+
+async def test_an_admin_sees_when_but_not_where_a_user_of_elsewhere_works(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    member = await world.member(ann, "m@example.test", "member", ["*"])
+    await _join(world, ann, bob)
+    await world.log_in(identity_app, member)
+    cookie = await world.log_in(identity_app, bob)
+    cases = (
+        (member, ann.headers, True),
+        (bob, ann.headers, False),
+        (bob, bob.headers, True),
+        (bob, {**by(cookie), "roost-workspace": str(ann.workspace_id)}, True),
     )
+    for user, headers, with_places in cases:
+        answer = await identity_app.get(path(user), headers=headers)
+        [session] = answer.json()["data"]
+        shown = (session["address"] is not None, session["userAgent"] is not None)
+        assert shown == (with_places, with_places), user.email
+        assert session["lastSeenAt"]
+
+
+async def test_a_token_of_one_workspace_ends_no_session_of_its_user(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    cookie = await world.log_in(identity_app, ann)
+    [session] = (await identity_app.get(path(ann), headers=by(cookie))).json()["data"]
+    narrow, _, _ = await administration.create_token(
+        world.owner, "n", ann.email, ["users:write", "admin"]
+    )
+    headers = {"authorization": f"Bearer {narrow}"}
+    for place in (path(ann), f"{path(ann)}/{session['id']}", f"{API}/users/{ann.id}"):
+        answer = await identity_app.delete(place, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+        assert "a session, or a token with the scope '*'" in answer.json()["detail"]
+    named = await identity_app.patch(f"{API}/users/{ann.id}", json={"name": "Ann"}, headers=headers)
+    assert named.status_code == 200, "one's own profile takes no more than users:write"
+    assert (await identity_app.get(ME, headers=by(cookie))).status_code == 200
+    assert (await identity_app.delete(path(ann), headers=ann.headers)).status_code == 204
+
+
+async def test_who_is_removed_from_a_workspace_is_cut_off_from_it_alone(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    await _join(world, ann, bob)
     theirs = await world.log_in(identity_app, bob)
-    refused = await identity_app.delete(path(bob), headers=ann.headers)
-    assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN")
     here = {**by(theirs), "roost-workspace": str(ann.workspace_id)}
     assert (await identity_app.get(ME, headers=here)).status_code == 200
     gone = await identity_app.delete(
         f"{API}/workspaces/{ann.workspace_id}/members/{bob.id}", headers=ann.headers
     )
-    assert gone.status_code == 204, "but an admin cuts anybody off from this workspace"
+    assert gone.status_code == 204
     assert (await identity_app.get(ME, headers=here)).status_code == 404
     assert (await identity_app.get(ME, headers=by(theirs))).status_code == 200

@@ -240,3 +240,41 @@ async def test_an_unknown_scope_is_told_which_there_are(
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["field"]) == (400, "scopes[1]")
     assert all(scope in error["message"] for scope in SCOPES)
+
+
+@pytest.mark.parametrize("kind", ["personal", "service"])
+async def test_a_token_keeps_its_end_in_another_workspace_of_its_users(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, kind: str
+) -> None:
+    secret, token_id, _ = await administration.create_token(
+        world.owner, "short", ann.email, ["*"], life=timedelta(minutes=5)
+    )
+    made = await identity_app.post(
+        "/api/v1/workspaces", json={"name": "Second"}, headers=_by(secret)
+    )
+    there = {**_by(secret), "roost-workspace": made.json()["data"]["id"]}
+    asked = {"name": "x", "kind": kind}
+    longer = await identity_app.post(TOKENS, json={**asked, "expiresIn": 3600}, headers=there)
+    assert (longer.status_code, longer.json()["code"]) == (403, "FORBIDDEN")
+    child = await identity_app.post(TOKENS, json=asked, headers=there)
+    assert child.status_code == 201, child.text
+    end = await world.owner.fetchval("select expires_at from access_tokens where id = $1", token_id)
+    assert datetime.fromisoformat(child.json()["data"]["expiresAt"]) == end
+
+
+async def test_an_owners_token_is_an_owners_to_revoke(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody
+) -> None:
+    admin = await world.member(ann, "admin@example.test", "admin", ["*"])
+    other = await world.member(ann, "other@example.test", "admin", ["*"])
+    owner = await world.member(ann, "owner@example.test", "owner", ["*"])
+    for token_id, by, status in (
+        (ann.token_id, admin, 403),
+        (other.token_id, admin, 204),
+        (ann.token_id, owner, 204),
+        (admin.token_id, admin, 204),
+    ):
+        answer = await identity_app.delete(f"{TOKENS}/{token_id}", headers=by.headers)
+        assert answer.status_code == status, answer.text
+    live = await world.owner.fetch("select id from access_tokens where revoked_at is null")
+    assert [row["id"] for row in live] == [owner.token_id]

@@ -373,3 +373,19 @@ async def test_bad_parameters_are_named(identity_app: httpx.AsyncClient, ann: So
         assert answer.status_code == 400, query
     bad_id = await identity_app.get(f"{USERS}/none", headers=ann.headers)
     assert bad_id.json()["errors"][0]["field"] == "id"
+
+
+async def test_a_user_whose_own_workspace_can_be_restored_is_not_anothers_to_deactivate(
+    identity_app: httpx.AsyncClient, world: World, ann: Somebody, bob: Somebody
+) -> None:
+    await world.owner.execute(
+        "insert into memberships (workspace_id, id, user_id, role) values ($1, $2, $3, 'member')",
+        ann.workspace_id,
+        uuid4(),
+        bob.id,
+    )
+    ago = "update workspaces set deleted_at = now() - $2::text::interval where id = $1"
+    for since, status in (("0 days", 403), ("29 days", 403), ("31 days", 204)):
+        await world.owner.execute(ago, bob.workspace_id, since)
+        answer = await identity_app.delete(f"{USERS}/{bob.id}", headers=ann.headers)
+        assert answer.status_code == status, (since, answer.text)

@@ -217,6 +217,7 @@ PLACES: dict[str, Maker] = {
     "environments/id": _row("environments"),
     "secrets/name": _name,
     "auth/provider": _name,
+    "link/provider": _name,
     "identities/identity_id": _identity,
     "identities/id": _identity,
     "tokens/id": _row("access_tokens", revoked_at=None),

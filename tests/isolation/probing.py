@@ -17,6 +17,7 @@ from tests.isolation.tenants import THEIRS
 LEFT_OUT = {
     # what would end or move the one who asks, not the other tenant
     "post_auth_logout",
+    "post_account_logout",
     "post_users_id_erase",
 }
 PLANTED = "planted"
@@ -186,7 +187,7 @@ class Prober:
         task, others = str(self.theirs["tasks"]), self.theirs
         return self.rng.choice(
             [
-                {"op": "update", "id": task, "patch": {"title": "taken"}},
+                {"op": "update", "id": task, "changes": {"title": "taken"}},
                 {"op": "delete", "id": task},
                 {
                     "op": "create",
@@ -196,7 +197,7 @@ class Prober:
                 {
                     "op": "update",
                     "id": str(self.mine["tasks"]),
-                    "patch": {"environmentId": str(others["environments"])},
+                    "changes": {"environmentId": str(others["environments"])},
                 },
             ]
         )

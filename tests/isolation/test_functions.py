@@ -23,7 +23,8 @@ TOLD = {
     "journal.keys_of(regclass,name,text[])": "keys of all tenants' rows, likewise",
     "purge_workspace(uuid)": "whether a workspace was past its time, and is gone",
     "purgeable_workspaces()": "ids of workspaces deleted long ago or left by all",
-    "sweep_log_ins()": "how many ended log-ins of all tenants were removed",
+    "sweep_expired()": "how many ended log-ins and kept answers of all tenants were removed",
+    "is_email_proved(text)": "whether some user has proved to have that address: one bit",
     "unfinished_migrations()": "ids of migrations under way, and whose they are",
     "journal.make_tick()": "that something changed somewhere since the last tick",
     "journal.prepare_partitions(integer)": "how many partitions were made",
@@ -197,11 +198,13 @@ ENDED = {
         ("last_seen_at", "38 days", True),
         ("last_seen_at", "36 days", False),
     ],
+    "idempotency_keys": [("created_at", "25 hours", True), ("created_at", "23 hours", False)],
 }
 
 
 async def test_sweep_removes_what_is_over_and_no_more(tenants: Tenants) -> None:
     before, expected = await tenants.their_rows(), 0
+    del before["journal"]  # it tells of what came and went
     keys: dict[str, set[Any]] = {table: set() for table in ENDED}
     for table, cases in ENDED.items():
         for column, ago, is_over in cases:
@@ -216,13 +219,56 @@ async def test_sweep_removes_what_is_over_and_no_more(tenants: Tenants) -> None:
             if not is_over:
                 keys[table].add(row["id"])
     async with tenants.acting("nobody", keep=True) as connection:
-        assert await connection.fetchval("select sweep_log_ins()") == expected
-        assert await connection.fetchval("select sweep_log_ins()") == 0
+        assert await connection.fetchval("select sweep_expired()") == expected
+        assert await connection.fetchval("select sweep_expired()") == 0
     for table, kept in keys.items():
         left = await tenants.all_seeing.fetch(f"select id from {table} where id = any($1)", kept)
         assert {row["id"] for row in left} == kept
         await tenants.all_seeing.execute(f"delete from {table} where id = any($1)", kept)
-    assert await tenants.their_rows() == before
+    after = await tenants.their_rows()
+    assert {table: after[table] for table in before} == before
+
+
+PROVED = [
+    # a user's identities (address, verified), and whether the user has proved their own
+    ([], True),
+    ([("held@example.test", True)], True),
+    ([("HELD@example.test", True)], True),
+    ([("held@example.test", False)], False),
+    ([("other@example.test", True)], False),
+    ([(None, False)], False),
+    ([("held@example.test", False), ("Held@Example.test", True)], True),
+]
+
+
+@pytest.mark.parametrize(("identities", "proved"), PROVED)
+async def test_whether_an_address_is_proved_is_all_that_is_told(
+    tenants: Tenants,
+    identities: list[tuple[str | None, bool]],
+    proved: bool,  # noqa: FBT001 -- a column of the table above
+) -> None:
+    user, ask = uuid4(), "select is_email_proved($1)"
+    every = tenants.all_seeing
+    await every.execute("insert into users (id, email) values ($1, 'Held@example.test')", user)
+    try:
+        for email, verified in identities:
+            await every.execute(
+                "insert into identities (id, user_id, provider, subject, subject_hash, email,"
+                " email_verified) values ($1, $2, 'x', $3, $4, $5, $6)",
+                uuid4(),
+                user,
+                str(uuid4()),
+                uuid4().bytes,
+                email,
+                verified,
+            )
+        async with tenants.acting("nobody") as connection:
+            for address in ("held@example.test", "HELD@EXAMPLE.TEST"):
+                assert await connection.fetchval(ask, address) is proved
+            for other in ("nobody@example.test", "held@example.tes_", "%", "", None):
+                assert await connection.fetchval(ask, other) is False
+    finally:
+        await every.execute("delete from users where id = $1", user)
 
 
 async def _erase(tenants: Tenants, user: object, actor: object) -> object:
@@ -282,9 +328,10 @@ async def test_partitions_are_made_once_and_open_to_nobody(tenants: Tenants) -> 
 CALLS = (
     "select purge_workspace('{0}')",
     "select * from purgeable_workspaces()",
-    "select sweep_log_ins()",
+    "select sweep_expired()",
     "select erase_user()",
     "select * from unfinished_migrations()",
+    "select is_email_proved('shadow@example.test')",
     "select erase_user()",
     "select journal.make_tick()",
     "select journal.prepare_partitions(1)",
@@ -293,6 +340,8 @@ SHADOWS = """
 set local search_path = pg_temp, public, journal, pg_catalog;
 create temp table workspaces (id uuid, deleted_at timestamptz);
 create temp table memberships (workspace_id uuid);
+create temp table users (id uuid, email text);
+create temp table identities (user_id uuid, email text, email_verified boolean);
 create temp table migrations (workspace_id uuid, user_id uuid, id uuid, state text,
     created_at timestamptz);
 create temp table login_attempts (expires_at timestamptz);
@@ -304,6 +353,7 @@ create temp table tick (id bigint);
 insert into workspaces values ('{0}', '-infinity');
 insert into migrations values ('{0}', '{0}', '{0}', 'received', now());
 insert into login_links values ('-infinity');
+insert into users values ('{0}', 'shadow@example.test');
 create function pg_temp.shadow() returns text language plpgsql as
     'begin raise exception ''%'', ''shadowed as '' || current_user; end';
 create function pg_temp.now() returns timestamptz language plpgsql as

@@ -57,6 +57,8 @@ async def _compare(served: Served, report: Report, real: Request, tenants: Tenan
         problem = "an error"
     elif real.must_fail and first.status < 400:
         problem = "it worked"
+    elif "batch" in real.what and "is not a field of this body" in first.text:
+        problem = "it asked for what no batch has, and so for nothing"
     elif THEIRS in first.text and THEIRS not in f"{real.path}{real.headers}{real.body}":
         problem = "it shows the other's row"
     elif 429 not in {first.status, second.status} and shape(real.method, first) != shape(

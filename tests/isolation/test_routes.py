@@ -174,6 +174,8 @@ OTHERWISE = {
     "get_environments_active": {(404, "ENVIRONMENT_NOT_FOUND")},  # there is none
     "delete_environments_id_secrets_name": {(404, "SECRET_NOT_FOUND")},  # there is none
     "post_auth_logout": {(403, "FORBIDDEN")},  # a token has no session to end
+    "post_account_logout": {(403, "FORBIDDEN")},
+    "post_account_link_provider": {(403, "FORBIDDEN"), (404, "PROVIDER_NOT_FOUND")},
     # By a browser only, and with none of the providers set up here.
     "post_auth_provider_link": {(403, "FORBIDDEN"), (404, "PROVIDER_NOT_FOUND")},
     # A deleted workspace opens to none of its own credentials: one comes back from another.

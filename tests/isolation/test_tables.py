@@ -27,7 +27,6 @@ NOT_THE_OWNERS = {
     "documents",
     "environment_secrets",
     "environments",
-    "idempotency_keys",
     "kept_secrets",
     "messages",
     "migration_dumps",

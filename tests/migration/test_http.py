@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
 from openapi_spec_validator import validate
 
+from roost.migration import routes
 from roost.migration.claim import claimed
 from roost.migration.model import Kind, Verdict
 from roost.migration.routes import MigrationRoutes
@@ -192,3 +194,34 @@ async def test_the_journal_names_the_migration_as_the_cause(bench: Bench) -> Non
     assert [(row["cause"], row["actor_id"]) for row in causes if row["cause"] != "cli"] == [
         (migration["id"], person.user_id)
     ]
+
+
+async def test_rights_lost_while_a_dump_was_held_migrate_nothing(bench: Bench) -> None:
+    person = await bench.person()
+    known = bench.house.people.known
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b'{"keys":'
+        known.clear()  # who asks was looked up before the body was asked for
+        yield b'{"theme":"dark"}}'
+
+    answer = await person.client.post(f"{API}/migration", content=parts(), headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
+    there = "select count(*) from migrations where workspace_id = $1"
+    assert await bench.watcher.fetchval(there, person.workspace_id) == 0
+
+
+async def test_a_dump_that_never_ends_is_cut_off(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "DUMP_SECONDS", 0.2)
+    person = await bench.person()
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"{"
+        while True:
+            await asyncio.sleep(0.01)
+            yield b" "
+
+    answer = await person.client.post(f"{API}/migration", content=parts(), headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (408, "REQUEST_TIMEOUT")

@@ -18,6 +18,7 @@ OPEN = {
     "/api/v1/auth/providers",
     "/api/v1/auth/link",
     "/login",
+    "/account",
     "/api/v1/auth/{provider}/login",
     "/api/v1/auth/{provider}/callback",
     # Who has an invitation's link need not be known yet to read it; to accept it they must.

@@ -98,3 +98,28 @@ def test_of_a_repeated_header_the_first_counts(server: Server, token: str) -> No
         for first, second, status in ((good, bad, 200), (bad, good, 401)):
             headers = [("authorization", first), ("authorization", second)]
             assert client.get(TASKS, headers=headers).status_code == status
+
+
+def test_a_token_revoked_while_a_body_is_held_back_makes_nothing(
+    server: Server, token: str
+) -> None:
+    where = urlsplit(server.url)
+    body = b'{"name":"revenant"}'
+    with server.client(token) as client:
+        victim = client.post(f"{API}/tokens", json={"name": "victim"}).json()["data"]
+        head = (
+            f"POST {API}/tokens HTTP/1.1\r\nHost: roost\r\nConnection: close\r\n"
+            f"Authorization: Bearer {victim['token']}\r\nExpect: 100-continue\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+            connection.sendall(head.encode())
+            # Asked for the body, so who asks has been looked up.
+            assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+            connection.sendall(body[:1])
+            assert client.delete(f"{API}/tokens/{victim['id']}").status_code == 204
+            connection.sendall(body[1:])
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        names = [one["name"] for one in client.get(f"{API}/tokens").json()["data"]]
+    assert "revenant" not in names

@@ -27,12 +27,13 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run(
-    *arguments: str | Path, extra: Mapping[str, str] | None = None
+    *arguments: str | Path, extra: Mapping[str, str] | None = None, stdin: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `roost` to its end; its status and output are the answer."""
     return subprocess.run(
         [ROOST, *arguments],
         env=environment(extra),
+        stdin=stdin,
         capture_output=True,
         text=True,
         timeout=DEADLINE_SECONDS,

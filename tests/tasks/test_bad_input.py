@@ -83,6 +83,25 @@ async def test_errors_name_the_field(alice: httpx.AsyncClient, body: bytes, fiel
 
 
 @pytest.mark.parametrize(
+    "title", [rb"\ud800", rb"\ud800x", rb"x \udc00", rb"\ud83d\ude00 \ud83d and more"]
+)
+async def test_half_a_character_is_told_as_such(alice: httpx.AsyncClient, title: bytes) -> None:
+    problem = (await alice.post(TASKS, content=b'{"title":"' + title + b'"}')).json()
+
+    assert problem["code"] == "MALFORMED_BODY"
+    assert "half a character" in problem["detail"]
+    assert "truncated" not in problem["detail"]
+
+
+@pytest.mark.parametrize("body", [rb'{"title":"\ud83d\ude00"', rb'{"title":"\\ud800",}'])
+async def test_whole_characters_are_not_blamed(alice: httpx.AsyncClient, body: bytes) -> None:
+    problem = (await alice.post(TASKS, content=body)).json()
+
+    assert problem["code"] == "MALFORMED_BODY"
+    assert "half" not in problem["detail"]
+
+
+@pytest.mark.parametrize(
     "params",
     [
         {"page": "-1"},
@@ -106,6 +125,8 @@ async def test_errors_name_the_field(alice: httpx.AsyncClient, body: bytes, fiel
         {"archived": "maybe"},
         {"createdAfter": "yesterday"},
         {"createdAfter": "2024-01-01T00:00:00"},
+        {"createdAfter": "0001-01-01T00:00:00+14:00"},
+        {"updatedBefore": "9999-12-31T23:59:59-14:00"},
         {"cursor": "x"},
         {"cursor": "WyItY3JlYXRlZEF0Il0"},
         {"cursor": "WyItY3JlYXRlZEF0IiwieCIsInkiXQ"},

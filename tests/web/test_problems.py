@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from roost import errors
+from roost.errors import ProblemError
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.principal import Principal
 from roost.web.reply import Reply
@@ -43,3 +45,36 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(
         assert word not in answer.text
     [line] = [one for one in caplog.records if one.name == "roost.web"]
     assert line.exc_info is not None
+
+
+async def _refuse(_call: Call) -> Reply:
+    raise ProblemError(errors.TASK_NOT_FOUND, "no <b>task</b> & none")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
+        ("TEXT/HTML; q=0.5", "text/html"),
+        ("*/*", "application/problem+json"),
+        ("application/json", "application/problem+json"),
+        ("text/htmlx", "application/problem+json"),
+        ("", "application/problem+json"),
+    ],
+)
+async def test_a_browser_is_answered_with_a_page_and_a_program_with_a_document(
+    accept: str, kind: str
+) -> None:
+    endpoint = Endpoint("GET", "/missing", _refuse, Contract("Is not there", None))
+    app: Any = application(Nobody(), [endpoint])
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        answer = await client.get("/missing", headers={"accept": accept})
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].partition(";")[0] == kind
+    if kind == "text/html":
+        assert "no &lt;b&gt;task&lt;/b&gt; &amp; none" in answer.text
+        assert answer.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    else:
+        assert answer.json()["code"] == "TASK_NOT_FOUND"

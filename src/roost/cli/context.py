@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -104,24 +104,40 @@ async def ready(target: Target) -> Target:
     return await prepare(target, SCHEMA_TOOLS)
 
 
-def with_owner(
-    data_dir: Path | None,
-    database_url: str | None,
-    work: Callable[[Any], Awaitable[T]],
-) -> T:
-    """Do some work on a connection of the owner's, with the schema up to date."""
-    settings, place = read_settings(data_dir, database_url)
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The owner of the tables, in a database that is open."""
 
-    async def run(target: Target) -> T:
-        prepared = await ready(target)
+    target: Target
+
+    def do(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do some work on a connection of the owner's, with the schema up to date."""
+        return asyncio.run(self._do(work))
+
+    async def _do(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        prepared = await ready(self.target)
         connection = await prepared.connect_as_owner()
         try:
             return await work(connection)
         finally:
             await connection.close()
 
-    with opened(settings, place) as target:
-        return asyncio.run(run(target))
+
+@contextmanager
+def owner(data_dir: Path | None, database_url: str | None) -> Iterator[Owner]:
+    """Open the database for several pieces of the owner's work."""
+    with opened(*read_settings(data_dir, database_url)) as target:
+        yield Owner(target)
+
+
+def with_owner(
+    data_dir: Path | None,
+    database_url: str | None,
+    work: Callable[[Any], Awaitable[T]],
+) -> T:
+    """Do one piece of work as the owner."""
+    with owner(data_dir, database_url) as operator:
+        return operator.do(work)
 
 
 def say(text: str) -> None:

@@ -22,6 +22,7 @@ from roost.cli.context import (
     opened,
     read_settings,
 )
+from roost.cli.unread import unread_variables
 from roost.db import roles, schema
 from roost.db.embedded import find_binaries
 from roost.db.sealing import open_secret_box
@@ -99,6 +100,12 @@ def _settings(settings: Settings, place: Path) -> Iterator[Finding]:
         )
         yield Finding("secret keys", "ok", source)
     yield _telemetry()
+    if settings.public_url is not None and not settings.trusted_proxies:
+        fix = "Set ROOST_TRUSTED_PROXIES to the proxy's address, 127.0.0.1 on this machine."
+        detail = "ROOST_PUBLIC_URL is set, and no proxy trusted: all clients share one limit"
+        yield Finding("trusted proxies", "warning", detail, fix)
+    for name, fix in unread_variables(os.environ, settings).items():
+        yield Finding("environment", "warning", f"nothing reads {name}", fix)
 
 
 def _disk(place: Path) -> Finding:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from roost.cli.context import DatabaseUrl, DataDir, opened, read_settings, ready
+from roost.cli.context import DatabaseUrl, DataDir, opened, read_settings, ready, say
 from roost.cli.listen import Listen, run_server
+from roost.cli.unread import unread_variables
 from roost.cli.watchdog import watched
 from roost.cli.worker import Handover
 from roost.db.roles import role_facts
@@ -38,6 +39,8 @@ def serve(
     settings, place = read_settings(data_dir, database_url)
     TelemetryOptions.from_environment(os.environ, "")  # a mistake there should be told at once
     Limits(settings.redis_url)  # likewise
+    for name, advice in unread_variables(os.environ, settings).items():
+        say(f"warning: nothing reads {name}. {advice}")
     listen = Listen(host, port, workers, settings.trusted_proxies)
     sock = listen.bind()
     with opened(settings, place) as target:

@@ -55,6 +55,11 @@ def create(  # noqa: PLR0913 -- a command line has as many options as it has
     if role is not None and not service:
         message = "--role is for --service: other tokens have the role of their user"
         raise typer.BadParameter(message)
+    scopes = scope or ["*"]
+    try:
+        administration.check_token(name, scopes)
+    except administration.OperatorError as error:
+        raise typer.BadParameter(str(error)) from error
     secret, token_id, workspace_id = with_owner(
         data_dir,
         database_url,
@@ -62,7 +67,7 @@ def create(  # noqa: PLR0913 -- a command line has as many options as it has
             connection,
             name,
             user,
-            scope or ["*"],
+            scopes,
             agent_role=(role or Role.MEMBER).value if service else None,
             life=None if expires_in is None else timedelta(days=expires_in),
         ),

@@ -1,10 +1,11 @@
 """`roost user`: make users, and erase them."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from roost.cli.context import AsJson, DatabaseUrl, DataDir, answer, with_owner
+from roost.cli.context import AsJson, DatabaseUrl, DataDir, answer, owner, with_owner
 from roost.identity import administration
 
 app = typer.Typer(no_args_is_help=True)
@@ -47,9 +48,17 @@ def erase(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Erase a user's data, the workspaces that are theirs alone included."""
-    if not yes:
-        typer.confirm(f"Erase {email} for good?", abort=True, err=True)
-    user_id = with_owner(
-        data_dir, database_url, lambda connection: administration.erase(connection, email)
-    )
+    with owner(data_dir, database_url) as operator:
+        operator.do(lambda connection: administration.find_user(connection, email))
+        if not yes:
+            _confirm(email)
+        user_id = operator.do(lambda connection: administration.erase(connection, email))
     answer({"id": str(user_id)}, f"the user {user_id} is erased", as_json=as_json)
+
+
+def _confirm(email: str) -> None:
+    """Ask, with no database connection open meanwhile; ends the command unless it is a yes."""
+    if not sys.stdin.isatty():
+        message = "there is no terminal to ask on: --yes erases without being asked"
+        raise typer.BadParameter(message)
+    typer.confirm(f"Erase {email} for good?", abort=True, err=True)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from sqlalchemy import Text, Uuid, and_, bindparam, func, insert, or_, select
 from sqlalchemy.dialects.postgresql import INTERVAL
 from uuid_utils.compat import uuid7
@@ -16,6 +17,8 @@ from roost.db.tenancy import Context
 from roost.identity import queries
 from roost.identity.access import credentials
 from roost.identity.audit.trail import Trail
+from roost.identity.login.sessions import record_everywhere
+from roost.identity.model import TokenName
 from roost.identity.tables import login_links, memberships, users, workspaces
 from roost.identity.tokens import queries as token_queries
 from roost.identity.tokens.agents import make_agent
@@ -133,10 +136,26 @@ async def create_user(connection: Any, email: str, name: str = "") -> tuple[UUID
             )
             title = title[:MAX_NAME]
             await insert_owned(_on(connection), workspace_id, user_id, slug_of(title), title)
+            await Trail(workspace_id, None).record(
+                _on(connection), "user.added", ("user", user_id), by=_CAUSE
+            )
     except asyncpg.UniqueViolationError as error:
         message = f"there is a user with the e-mail address {email!r} already"
         raise OperatorError(message) from error
     return user_id, workspace_id
+
+
+def check_token(name: str, scopes: list[str]) -> None:
+    """Hold a new token's name and scopes against the rules that the API has; OperatorError."""
+    try:
+        msgspec.convert(name, TokenName)
+    except msgspec.ValidationError as error:
+        message = "a token's name has 1 to 100 characters, and one of them can be seen"
+        raise OperatorError(message) from error
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        message = f"{', '.join(unknown) or 'nothing'} is no scope; there are {', '.join(SCOPES)}"
+        raise OperatorError(message)
 
 
 async def create_token(  # noqa: PLR0913 -- whose, for what, and for how long
@@ -151,13 +170,10 @@ async def create_token(  # noqa: PLR0913 -- whose, for what, and for how long
 ) -> tuple[str, UUID, UUID]:
     """Make a token for a user's own workspace, or the given one; gives secret, id, workspace.
 
-    With `agent_role`, it is the token of a new agent in that workspace. OperatorError when a scope,
-    the user or the workspace is unknown.
+    With `agent_role`, it is the token of a new agent in that workspace. OperatorError when the name
+    or a scope is not valid, or the user or the workspace is unknown.
     """
-    unknown = [scope for scope in scopes if scope not in SCOPES]
-    if unknown or not scopes:
-        message = f"{', '.join(unknown) or 'nothing'} is no scope; there are {', '.join(SCOPES)}"
-        raise OperatorError(message)
+    check_token(name, scopes)
     secret, token_id = credentials.new_access_token(), uuid7()
     async with connection.transaction():
         user_id = await find_user(connection, email)
@@ -217,6 +233,14 @@ async def create_login_link(connection: Any, user_id: UUID) -> str:  # noqa: ANN
             user=user_id,
             token_hash=credentials.digest(secret),
             life=LINK_LIFE,
+        )
+        await record_everywhere(
+            _on(connection),
+            Trail(None, None),
+            Context(user_id=user_id, cause=_CAUSE),
+            "login.link_created",
+            ("user", user_id),
+            by=_CAUSE,
         )
     return secret
 

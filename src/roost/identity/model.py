@@ -17,13 +17,29 @@ TokenKind = Literal["personal", "service"]
 AgentRole = Literal["viewer", "member", "admin"]
 Scope = Literal[SCOPES]  # type: ignore[valid-type]  # the one list of scopes
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with a time zone.")]
-Name = Annotated[str, Meta(min_length=1, max_length=255)]
+# One character that shows: no control character, blank, filler or invisible format.
+_VISIBLE = (
+    r"[^\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+_UNSEEN = {"refused": "has no character that can be seen"}
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=_VISIBLE, extra=_UNSEEN)]
+TokenName = Annotated[str, Meta(min_length=1, max_length=100, pattern=_VISIBLE, extra=_UNSEEN)]
 PersonName = Annotated[str, Meta(max_length=255)]
 AvatarUrl = Annotated[str, Meta(max_length=2000)]
 # Python lets a newline follow what `$` matches; JSON Schema does not.
 _END = r"$(?!\n)"
 _PART = "[!-?A-~\u00a1-\ud7ff]+"
-Email = Annotated[str, Meta(min_length=3, max_length=320, pattern=f"^{_PART}@{_PART}{_END}")]
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=320,
+        pattern=f"^{_PART}@{_PART}{_END}",
+        extra={"refused": "is not an e-mail address"},
+    ),
+]
 Search = Annotated[str, Meta(max_length=500, description="A part of name or e-mail.")]
 Slug = Annotated[
     str,
@@ -31,6 +47,16 @@ Slug = Annotated[
         max_length=63,
         pattern=f"^[a-z0-9]+(-[a-z0-9]+)*{_END}",
         description="Lower-case letters, digits and single hyphens; unique; not a UUID.",
+        extra={"refused": "may have lower-case letters, digits and single hyphens between them"},
+    ),
+]
+ProviderName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=50,
+        pattern=f"^[a-z0-9_.-]+{_END}",
+        extra={"refused": "may have lower-case letters, digits, and the signs _ . -"},
     ),
 ]
 OBJECT_LIMIT = 64 * 1024
@@ -51,7 +77,7 @@ class UserQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
 class UserUpsert(Incoming):
     """The body of `POST /users`: a user as a log-in provider knows them."""
 
-    provider: Annotated[str, Meta(min_length=1, max_length=50, pattern=f"^[a-z0-9_.-]+{_END}")]
+    provider: ProviderName
     provider_id: Annotated[str, Meta(min_length=1, max_length=255)]
     email: Email
     name: PersonName | UnsetType = UNSET
@@ -111,7 +137,7 @@ class TokenCreate(Incoming):
     is given.
     """
 
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    name: TokenName
     kind: TokenKind = "personal"
     role: AgentRole | UnsetType = UNSET
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=50)] | UnsetType = UNSET

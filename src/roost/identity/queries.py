@@ -10,11 +10,14 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    case,
+    false,
     func,
     insert,
     literal_column,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -22,12 +25,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from roost.db.jsontext import object_text
 from roost.db.keyset import Ordering
 from roost.db.statements import SHAPES, Statement, compiled
-from roost.db.tenancy import TENANT_ID, tenant_read
+from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
 from roost.identity.access.principals import live_session
 from roost.identity.tables import identities, memberships, sessions, users, workspaces
 from roost.web.lists import Fields, Listing
 
 _u, _m, _s, _w, _i = users.c, memberships.c, sessions.c, workspaces.c, identities.c
+KEPT = text("interval '30 days'")
+"""How long a deleted workspace can be restored; `purge_workspace` in the database knows it too."""
 WORKSPACE = bindparam("workspace", type_=Uuid)
 USER = bindparam("user", type_=Uuid)
 _FIELDS: Fields = {
@@ -96,13 +101,22 @@ FIND_IDENTITY = compiled(
         _i.subject == bindparam("subject", type_=Text),
     ),
 )
-OTHER_HOMES = compiled(
-    "select memberships.elsewhere",
+_homes = (
     select(func.count().label("count"))
     .select_from(memberships.join(workspaces, _w.id == _m.workspace_id))
-    .where(_m.user_id == USER, _m.workspace_id != WORKSPACE, _w.deleted_at.is_(None)),
+    # One that can be restored is still somebody's.
+    .where(or_(_w.deleted_at.is_(None), _w.deleted_at > func.now() - KEPT))
+)
+OTHER_HOMES = compiled(
+    "select memberships.elsewhere",
+    _homes.where(_m.user_id == USER, _m.workspace_id != WORKSPACE),
 )
 """How many other workspaces a user belongs to; run with that user in the context."""
+READ_OTHER_HOMES = tenant_read(
+    "select memberships.elsewhere",
+    _homes.where(_m.user_id == USER_ID, _m.workspace_id != TENANT_ID),
+)
+"""The same of the context's user, in a read of its own."""
 OWNER_BESIDE = compiled(
     "select memberships.owner",
     _members.add_columns(_m.user_id)
@@ -149,6 +163,7 @@ def user_update(names: tuple[str, ...]) -> Statement:
 
 
 _session = bindparam("session", type_=Uuid)
+_with_places = bindparam("with_places", type_=Boolean)
 SESSIONS = Listing(
     "sessions.page",
     select()
@@ -156,12 +171,12 @@ SESSIONS = Listing(
     .where(_m.workspace_id == TENANT_ID, _s.user_id == USER, live_session()),
     {
         "id": _s.id,
-        "userAgent": _s.user_agent,
-        "address": _s.address,
+        "userAgent": case((_with_places, _s.user_agent)),
+        "address": case((_with_places, _s.address)),
         "lastSeenAt": _s.last_seen_at,
         "expiresAt": _s.expires_at,
         "createdAt": _s.created_at,
-        "current": _s.id == bindparam("current", type_=Uuid),
+        "current": func.coalesce(_s.id == bindparam("current", type_=Uuid), false()),
     },
     _s.id,
     {

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.audit.routes import AuditRoutes
+from roost.identity.login.account_pages import AccountPages
 from roost.identity.login.identity_routes import LinkedRoutes
 from roost.identity.login.provider_login import ProviderLogin, no_providers
 from roost.identity.login.provider_routes import ProviderRoutes
@@ -45,16 +46,18 @@ class IdentityRoutes:
         login = LoginRoutes(kit, authenticator, links, self.production, self.public_url)
         providers = self.limits.limit("providers", quota=60, window=60)
         service = self.logins or no_providers(kit.database)
+        by_provider = ProviderRoutes(login, service, providers)
         return [
             *login.endpoints(),
-            *ProviderRoutes(login, service, providers).endpoints(),
+            *by_provider.endpoints(),
+            *AccountPages(by_provider, authenticator).endpoints(),
             *LinkedRoutes(kit).endpoints(),
             *UserRoutes(kit, authenticator).endpoints(),
             *TokenRoutes(kit, authenticator, tokens).endpoints(),
             *WorkspaceRoutes(kit, authenticator).endpoints(),
             *MemberRoutes(kit, authenticator).endpoints(),
             *AuditRoutes(kit).endpoints(),
-            *ExportRoutes(kit, authenticator).endpoints(),
+            *ExportRoutes(kit, authenticator, login).endpoints(),
             *invited.endpoints(),
             *InvitationPages(invited, authenticator).endpoints(),
         ]

@@ -62,6 +62,7 @@ class IdentityColumns(TypedColumns):
 
     `subject_hash` is the SHA-256 of provider, line feed and subject: who has proved to be that
     subject presents it as a credential, and so finds the row before it is known whose it is.
+    `issuer` is who vouched at the first log-in: nobody else may for the same subject.
     """
 
     id = row_id()
@@ -69,6 +70,7 @@ class IdentityColumns(TypedColumns):
     provider = words()
     subject = words()
     subject_hash: Named[bytes] = Column(LargeBinary, nullable=False)
+    issuer: Named[str | None] = Column(Text)
     email: Named[str | None] = Column(Text)
     email_verified: Named[bool] = Column(Boolean, nullable=False, server_default=false())
     name: Named[str | None] = Column(Text)

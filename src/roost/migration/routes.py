@@ -30,6 +30,8 @@ from roost.web.kit import Kit, context_of, found
 from roost.web.reply import Reply, item
 
 READ, WRITE = "migration:read", "migration:write"
+DUMP_SECONDS = 600.0
+"""How long a dump may take to arrive, in all."""
 _ALL = f"{API}/migration"
 _ITEM = f"{_ALL}/{{id:str}}"
 _UNKNOWN = (errors.MIGRATION_NOT_FOUND,)
@@ -60,7 +62,8 @@ class MigrationRoutes:
                 returns=Migration, status=201,
                 problems=(errors.MIGRATION_IN_PROGRESS, errors.MIGRATION_SOURCE,
                           errors.MALFORMED_BODY, errors.UNSUPPORTED_MEDIA_TYPE,
-                          errors.BODY_TOO_LARGE, errors.IDEMPOTENCY_KEY_REUSED))),
+                          errors.BODY_TOO_LARGE, errors.REQUEST_TIMEOUT,
+                          errors.IDEMPOTENCY_KEY_REUSED))),
             Endpoint("GET", _ITEM, self.get, Contract(
                 "Read a migration", READ, returns=Migration, problems=_UNKNOWN)),
             Endpoint("GET", f"{_ITEM}/items", self.items, Contract(
@@ -88,7 +91,8 @@ class MigrationRoutes:
     async def start(self, call: Call) -> Reply:
         """Receive a dump and migrate it."""
         scope = call.request.scope
-        raw = await body.read(scope, call.request.receive, self.dump_limit)
+        raw = await body.read(scope, call.request.receive, self.dump_limit, DUMP_SECONDS)
+        await call.still_admitted()
         body.require_json(scope)
         principal = call.principal
         key = idempotency.read_key(call.header("idempotency-key"))

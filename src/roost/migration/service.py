@@ -206,7 +206,7 @@ class Migrations:
         proceed: bool = False,
     ) -> State:
         """Go as far as it goes; gives the state in which it was left."""
-        place = Place(workspace_id, user_id, self.box)
+        place = Place(workspace_id, user_id, self.box, migration_id)
         ledger = Ledger(self.database, place, migration_id, self.announce, on_progress)
         try:
             await carry_out(ledger, proceed=proceed)

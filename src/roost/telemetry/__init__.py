@@ -6,6 +6,7 @@ from roost.telemetry.exchange import (
     Exchange,
     current_exchange,
     expect_waiting,
+    note_caller,
     note_error,
 )
 from roost.telemetry.logs import configure_logs
@@ -27,5 +28,6 @@ __all__ = [
     "configure_logs",
     "current_exchange",
     "expect_waiting",
+    "note_caller",
     "note_error",
 ]

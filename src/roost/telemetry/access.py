@@ -68,9 +68,14 @@ class AccessLog:
         if fixed is None:
             described = {"method": method, "route": route, "status": exchange.status or None}
             fixed = self._fixed[kind] = json.dumps(described)[1:-1]
+        who = ""
+        if exchange.user_id is not None:
+            who = f'"user_id": "{exchange.user_id}", '
+            if exchange.workspace_id is not None:
+                who = f'{who}"workspace_id": "{exchange.workspace_id}", '
         return (
             f'{{"timestamp": "{self._clock.now()}", "level": "info", "event": "request", '
             f'"logger": "roost.access", "request_id": "{exchange.request_id}", '
             f'"trace_id": "{exchange.trace_id}", "span_id": "{exchange.span_id}", '
-            f'{fixed}, "ms": {ms}}}\n'
+            f'{who}{fixed}, "ms": {ms}}}\n'
         )

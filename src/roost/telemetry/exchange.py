@@ -5,6 +5,7 @@ from contextvars import ContextVar
 from random import getrandbits
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
 from roost.telemetry.sampling import Sampler
 from roost.telemetry.trace_context import read_traceparent, write_traceparent
@@ -30,7 +31,8 @@ class Exchange:
     """A request being served: who it is to logs and traces, and what it did.
 
     Ids are in hexadecimal; `parent_span_id` is empty where the trace starts. Times are
-    nanoseconds. `statements` is None when no trace can come of it.
+    nanoseconds. `statements` is None when no trace can come of it. `user_id` is who asks, once
+    that is known, and `workspace_id` where.
     """
 
     # Defaults live on the class: most requests never change them.
@@ -40,6 +42,8 @@ class Exchange:
     database_ns = 0
     dropped_statements = 0
     waits = False
+    user_id: UUID | None = None
+    workspace_id: UUID | None = None
     started_unix_ns = 0
     error: BaseException | None = None
     statements: list[StatementRun] | None = None
@@ -96,6 +100,14 @@ def note_error(error: BaseException) -> None:
     exchange = CURRENT.get()
     if exchange is not None:
         exchange.error = error
+
+
+def note_caller(user_id: UUID, workspace_id: UUID | None) -> None:
+    """Tell the request's line in the log who asks, and in which workspace: ids, no names."""
+    exchange = CURRENT.get()
+    if exchange is not None:
+        exchange.user_id = user_id
+        exchange.workspace_id = workspace_id
 
 
 def expect_waiting() -> None:

@@ -1,5 +1,6 @@
 """Reading JSON bodies: bounded, typed, and with errors that name the field."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -8,14 +9,22 @@ import msgspec
 
 from roost import errors
 from roost.errors import FieldError, ProblemError
-from roost.web.choices import named_choices
+from roost.web.choices import named_choices, refused_form
 
 T = TypeVar("T")
 MAX_DEPTH = 64
 """Levels of nesting that a body may have."""
+SECONDS = 60.0
+"""How long a body may take to arrive, in all."""
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
+_PATTERN = re.compile(r"Expected `str` matching regex (?P<repr>.*)", re.DOTALL)
+# Escaped backslashes and whole pairs are passed over, so that what is left is half a pair.
+_SURROGATES = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
 # Numbers are left alone: they may be too large for a float, and that is no fault of a text's.
 _ANYTHING = msgspec.json.Decoder(float_hook=str)
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
@@ -24,11 +33,33 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
 
 
-async def read(scope: Any, receive: Any, limit: int) -> bytes:  # noqa: ANN401 -- ASGI's own types
-    """Read a body of at most `limit` bytes; 413 as soon as it is known to be larger."""
+async def read(
+    scope: Any,  # noqa: ANN401 -- ASGI's own type
+    receive: Any,  # noqa: ANN401 -- ASGI's own type
+    limit: int,
+    seconds: float | None = None,
+) -> bytes:
+    """Read a body of at most `limit` bytes; 413 as soon as it is known to be larger.
+
+    REQUEST_TIMEOUT when it has not arrived within `seconds`, by default `SECONDS`. Rights may be
+    gone since it began: who reads a body asks `Call.still_admitted` afterwards.
+    """
     length = _header(scope, b"content-length")
     if length is not None and length.isdigit() and int(length) > limit:
         raise too_large(limit)
+    allowed = SECONDS if seconds is None else seconds
+    try:
+        async with asyncio.timeout(allowed):
+            return await _arrived(receive, limit)
+    except TimeoutError as error:
+        raise ProblemError(
+            errors.REQUEST_TIMEOUT,
+            f"the body did not arrive within {allowed:g} seconds",
+            headers={"connection": "close"},
+        ) from error
+
+
+async def _arrived(receive: Any, limit: int) -> bytes:  # noqa: ANN401 -- ASGI's own type
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -44,15 +75,19 @@ async def read(scope: Any, receive: Any, limit: int) -> bytes:  # noqa: ANN401 -
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def refuse(scope: Any, receive: Any) -> None:  # noqa: ANN401 -- ASGI's own types
-    """Refuse a body where none is expected; an empty JSON object is one as good as none."""
+async def refuse(scope: Any, receive: Any) -> bool:  # noqa: ANN401 -- ASGI's own types
+    """Refuse a body where none is expected; an empty JSON object is one as good as none.
+
+    Says whether there was one to read.
+    """
     if _header(scope, b"content-length") in {None, "0"} and not _header(
         scope, b"transfer-encoding"
     ):
-        return
+        return False
     if (await read(scope, receive, 1000)).strip() not in {b"", b"{}"}:
         message = "this route takes no body"
         raise ProblemError(errors.VALIDATION_ERROR, message, errors=[FieldError("", message)])
+    return True
 
 
 def too_large(limit: int) -> ProblemError:
@@ -90,9 +125,7 @@ def decode(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         if b"\\u0000" in raw:
             _refuse_nul(_ANYTHING.decode(raw), "")
     except msgspec.ValidationError as error:
-        found = field_error(str(error), getattr(decoder.type, "elsewhere", {}), decoder.type)
-        detail = f"{found.field} {found.message}" if found.code == "unknown" else str(error)
-        raise ProblemError(errors.VALIDATION_ERROR, detail, errors=[found]) from error
+        raise refusal(error, decoder.type) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProblemError(errors.MALFORMED_BODY, _malformed(raw, error)) from error
     return value
@@ -101,9 +134,21 @@ def decode(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
 def _malformed(raw: bytes, error: Exception) -> str:
     if not raw:
         return "the body is empty"
-    if re.search(rb"\\u[dD][89a-fA-F]", raw):
-        return f"{error} (a lone surrogate escape is not a character)"
+    for found in _SURROGATES.finditer(raw):
+        if half := found["half"]:
+            return (
+                f"the escape {half.decode()} (byte {found.start('half')}) is half a character: the "
+                "other half of the surrogate pair is missing"
+            )
     return str(error)
+
+
+def refusal(error: msgspec.ValidationError, kind: Any) -> ProblemError:  # noqa: ANN401 -- any type annotation
+    """Make the answer to a body or parameters that are not of the type `kind`."""
+    found = field_error(str(error), getattr(kind, "elsewhere", {}), kind)
+    own_words = found.code in {"unknown", "format"}
+    detail = f"{found.field} {found.message}" if own_words else str(error)
+    return ProblemError(errors.VALIDATION_ERROR, detail, errors=[found])
 
 
 def field_error(
@@ -129,6 +174,10 @@ def field_error(
         return FieldError(_join(path, missing["name"]), "is required", "required")
     if kind is not None and what.startswith("Invalid enum value"):
         what += named_choices(kind, path)
+    if kind is not None and (pattern := _PATTERN.fullmatch(what)):
+        words = refused_form(kind, path, pattern["repr"])
+        if words:
+            return FieldError(path, words, "format")
     return FieldError(path, what, "invalid")
 
 

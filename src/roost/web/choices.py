@@ -1,4 +1,4 @@
-"""Naming the values that a field may have, where msgspec's message names only the wrong one."""
+"""Saying what a field may hold, where msgspec's message names only what is wrong, or a pattern."""
 
 import re
 from typing import Any
@@ -11,11 +11,34 @@ _MOST = 50
 
 def named_choices(kind: Any, path: str) -> str:  # noqa: ANN401 -- any type annotation
     """Give `; there are a, b` for an enumerated field at a path of msgspec's, else nothing."""
+    values = [str(value) for one in _at(kind, path) for value in _values(one)]
+    return f"; there are {', '.join(values)}" if 0 < len(values) <= _MOST else ""
+
+
+def refused_form(kind: Any, path: str, pattern: str) -> str | None:  # noqa: ANN401 -- as above
+    """Give the words for a text that does not match a pattern (as `repr` writes it), if any.
+
+    They are in the field's `Meta`: `extra={"refused": "is not an e-mail address"}`.
+    """
+    words = (word for one in _at(kind, path) for word in _refusals(one, pattern))
+    return next(words, None)
+
+
+def _at(kind: Any, path: str) -> list[inspect.Type]:  # noqa: ANN401 -- as above
     found = [inspect.type_info(kind)]
     for step in _STEP.findall(path):
         found = [inner for one in found for inner in _within(one, step)]
-    values = [str(value) for one in found for value in _values(one)]
-    return f"; there are {', '.join(values)}" if 0 < len(values) <= _MOST else ""
+    return found
+
+
+def _refusals(kind: inspect.Type, pattern: str) -> list[str]:
+    if isinstance(kind, inspect.UnionType):
+        return [word for one in kind.types for word in _refusals(one, pattern)]
+    if not isinstance(kind, inspect.Metadata):
+        return []
+    words = (kind.extra or {}).get("refused")
+    asked = isinstance(kind.type, inspect.StrType) and repr(kind.type.pattern) == pattern
+    return [words] if asked and words else []
 
 
 def _within(kind: inspect.Type, step: str) -> list[inspect.Type]:

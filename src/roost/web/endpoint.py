@@ -6,6 +6,7 @@ Each carries its contract, from which the guard, the readers and the OpenAPI doc
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from roost.web.origin import origin_of, written_alike
 from roost.web.principal import NOT_FOR_AGENTS, PERMISSIONS, Authenticator, Principal
 from roost.web.query import QueryReader, invalid
 from roost.web.reply import Reply
+from roost.web.structs import camel
 
 API = "/api/v1"
 COOKIE = "roost_session"
@@ -34,7 +36,8 @@ class Contract:
 
     `returns` is the type of `data`; `paged` says that it is a list of them with `pagination`.
     `also` are further statuses of success, with the same body.
-    `described_body` is the body of a route that reads the request's stream in its own way.
+    `described_body` is the body of a route that reads the request's stream in its own way, and then
+    asks `Call.still_admitted`.
     `workspace_in_path` says that the path's `id` is the workspace, whatever `Roost-Workspace` says:
     the permission is that of the caller's role there.
     `foreign_query` says that others write the query string and may add to it: the handler reads it.
@@ -68,12 +71,21 @@ class Call:
     body: Any = None
     raw: bytes = b""
     _principal: Principal | None = None
+    _admit: "Callable[[], Awaitable[Principal]] | None" = None
 
     @property
     def principal(self) -> Principal:
         """Who asks; only on routes with a permission."""
         assert self._principal is not None  # noqa: S101 -- the guard has run
         return self._principal
+
+    async def still_admitted(self) -> None:
+        """Ask again who asks, and whether they may; for after a body was read.
+
+        A body can be held back for as long as its sender likes, and rights be gone meanwhile.
+        """
+        if self._admit is not None:
+            self._principal = await self._admit()
 
     @property
     def request_id(self) -> str:
@@ -88,7 +100,7 @@ class Call:
         """Read a path's UUID; VALIDATION_ERROR when it is none."""
         text = self.request.path_params[name]
         if not _UUID.fullmatch(text):
-            raise invalid(name, "must be a UUID", "uuid")
+            raise invalid(camel(name), "must be a UUID", "uuid")
         return UUID(text)
 
 
@@ -156,15 +168,21 @@ class Gate:
             scope = request.scope
             call = Call(request)
             if contract.permission is not None:
-                call._principal = await self._admit(call, contract, contract.permission)  # noqa: SLF001
+                call._admit = partial(self._admit, call, contract, contract.permission)  # noqa: SLF001
+                await call.still_admitted()
             if not contract.foreign_query:
                 call.query = query.read(scope["query_string"])
             if decoder is not None:
                 call.raw = await body.read(scope, request.receive, limit)
+                await call.still_admitted()
                 body.require_json(scope)
                 call.body = body.decode(call.raw, decoder)
-            elif endpoint.method in _WITH_BODY and contract.described_body is None:
-                await body.refuse(scope, request.receive)
+            elif (
+                endpoint.method in _WITH_BODY
+                and contract.described_body is None
+                and await body.refuse(scope, request.receive)
+            ):
+                await call.still_admitted()
             return await endpoint.handle(call)
 
         serve.__name__ = re.sub(r"\W+", "_", f"{endpoint.method} {endpoint.path}").strip("_")

@@ -13,7 +13,12 @@ from roost.web.schemas import PAGINATION, PROBLEM, problem_schema, schema_hook
 _REF = "#/components/schemas/{name}"
 _ALWAYS = (errors.VALIDATION_ERROR, errors.INTERNAL_ERROR, errors.DATABASE_UNAVAILABLE)
 _WITH_LOGIN = (errors.UNAUTHORIZED, errors.FORBIDDEN, errors.WORKSPACE_NOT_FOUND)
-_WITH_BODY = (errors.MALFORMED_BODY, errors.UNSUPPORTED_MEDIA_TYPE, errors.BODY_TOO_LARGE)
+_WITH_BODY = (
+    errors.MALFORMED_BODY,
+    errors.UNSUPPORTED_MEDIA_TYPE,
+    errors.BODY_TOO_LARGE,
+    errors.REQUEST_TIMEOUT,
+)
 _NOT_BY_PATCH = {"POST", "PUT", "PATCH", "DELETE"}
 
 

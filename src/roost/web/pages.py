@@ -10,7 +10,7 @@ import msgspec
 
 from roost import errors
 from roost.errors import ProblemError
-from roost.web.endpoint import Call, Contract, Endpoint
+from roost.web.endpoint import Call, Contract, Endpoint, header
 from roost.web.reply import Reply
 
 _STYLE = """
@@ -30,6 +30,7 @@ nav a { margin-right: 1rem }
   border-radius: .4rem; background: var(--soft); text-decoration: none }
 """
 _HTML = b"text/html; charset=utf-8"
+_ACCEPTS = re.compile(r"\s*text/html\s*(?:;|$)", re.IGNORECASE)
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -45,6 +46,32 @@ def html_page(title: str, body: str, status: int = 200) -> Reply:
     )
     reply = Reply(text.encode(), status, media_type=_HTML)
     reply.header("content-security-policy", _POLICY)
+    return reply
+
+
+def wants_page(scope: Any) -> bool:  # noqa: ANN401 -- ASGI's own type
+    """Whether a browser asks, for a person to read."""
+    accepted = header(scope, b"accept") or ""
+    return any(_ACCEPTS.match(part) for part in accepted.split(","))
+
+
+def problem_page(problem: ProblemError, request: str) -> Reply:
+    """Say what went wrong, and what to do, to a person."""
+    entry = problem.entry
+    detail = f"<p>{prose(problem.detail)}.</p>" if problem.detail != entry.title else ""
+    hint = f"<p><b>What to do:</b> {prose(problem.hint)}</p>" if problem.hint else ""
+    reply = html_page(
+        f"{entry.title} · Roost",
+        f"<h1>{html.escape(entry.title)}</h1>{detail}<p>{prose(entry.about)}</p>{hint}"
+        '<p><a class="button" href="/login">Go to the log-in page</a></p>'
+        f'<p><small><a href="/docs/errors/{entry.code}"><code>{entry.code}</code></a>, request '
+        f"<code>{html.escape(request)}</code></small></p>",
+        entry.status,
+    )
+    for name, value in problem.headers.items():
+        reply.header(name, value)
+    if "cache-control" not in problem.headers:
+        reply.header("cache-control", "no-store")
     return reply
 
 

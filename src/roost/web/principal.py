@@ -39,8 +39,10 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
 NOT_FOR_AGENTS = frozenset({"workspaces:create", "workspaces:join", "workspaces:own"})
 """What no agent may do, whatever its role: it belongs to one workspace, and owns none."""
 AREAS = tuple(sorted({name.partition(":")[0] for name in PERMISSIONS}))
-SCOPES = tuple(sorted({*PERMISSIONS, *(f"{area}:*" for area in AREAS if area != "admin"), "*"}))
-"""What a token's scope may be: a permission, all of an area (`tasks:*`), or everything (`*`)."""
+SCOPES = tuple(
+    sorted({*PERMISSIONS, *AREAS, *(f"{area}:*" for area in AREAS if area != "admin"), "*"})
+)
+"""A token's scope: a permission, an area (`tasks`, the same as `tasks:*`), or everything (`*`)."""
 
 
 def grants(scopes: frozenset[str], permission: str) -> bool:
@@ -50,6 +52,7 @@ def grants(scopes: frozenset[str], permission: str) -> bool:
         "*" in scopes
         or permission in scopes
         or f"{area}:*" in scopes
+        or area in scopes
         or (verb == "read" and f"{area}:write" in scopes)
     )
 

@@ -18,6 +18,7 @@ from roost.db.faults import ContentionError, DatabaseError, UnavailableError
 from roost.errors import ProblemError
 from roost.telemetry import note_error
 from roost.web.endpoint import request_id
+from roost.web.pages import problem_page, wants_page
 from roost.web.reply import PROBLEM, Reply
 
 _log = logging.getLogger("roost.web")
@@ -120,7 +121,7 @@ def _translate(error: Exception) -> ProblemError | None:
 
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Reply:
-    """Answer an exception; Litestar calls it for every one."""
+    """Answer an exception, with a page for a browser; Litestar calls it for every one."""
     name = request_id(request.scope)
     problem = error if isinstance(error, ProblemError) else _translate(error)
     if problem is None:
@@ -129,4 +130,4 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Reply:
         problem = ProblemError(errors.INTERNAL_ERROR)
     elif isinstance(error, DatabaseError):
         _log.warning("the database is in trouble: %s", error, extra={"request_id": name})
-    return reply(problem, name)
+    return problem_page(problem, name) if wants_page(request.scope) else reply(problem, name)

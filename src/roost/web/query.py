@@ -1,5 +1,6 @@
 """Reading query strings into structs; unknown parameters are refused by name."""
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -7,7 +8,7 @@ import msgspec
 
 from roost import errors
 from roost.errors import FieldError, ProblemError
-from roost.web.body import field_error
+from roost.web.body import refusal
 
 _REMEMBERED, _LONG = 1000, 500
 
@@ -31,6 +32,7 @@ class QueryReader:
         self._names = {found.encode_name: found.encode_name for found in info.fields}
         # Both spellings, as in `sortBy` and `sort_by`.
         self._names |= {found.name: found.encode_name for found in info.fields}
+        self._fields = {found.encode_name: found.name for found in info.fields}
         self._has_secret = "token" in self._names
         self._known: dict[bytes, msgspec.Struct] = {}
 
@@ -69,13 +71,12 @@ class QueryReader:
             else:
                 values[name] = value
         try:
-            return msgspec.convert(values, self.struct, strict=False)
+            found = msgspec.convert(values, self.struct, strict=False)
         except msgspec.ValidationError as error:
-            raise ProblemError(
-                errors.VALIDATION_ERROR,
-                str(error),
-                errors=[field_error(str(error), kind=self.struct)],
-            ) from error
+            raise refusal(error, self.struct) from error
+        for name in self._moments & values.keys():
+            _require_in_range(name, getattr(found, self._fields[name]))
+        return found
 
     def _pairs(self, raw: bytes) -> list[tuple[str, str]]:
         try:
@@ -97,6 +98,14 @@ def invalid(name: str, message: str, code: str = "invalid") -> ProblemError:
     return ProblemError(
         errors.VALIDATION_ERROR, f"{name} {message}", errors=[FieldError(name, message, code)]
     )
+
+
+def _require_in_range(name: str, moment: datetime) -> None:
+    """Refuse a moment that is of the years 1 to 9999 in its own zone only, not in UTC."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise invalid(name, "is out of range") from error
 
 
 def _has(kind: object, wanted: type) -> bool:

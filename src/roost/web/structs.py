@@ -3,6 +3,12 @@
 import msgspec
 
 
+def camel(name: str) -> str:
+    """Write a name of Python's or a table's as the API writes names."""
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
 class Outgoing(msgspec.Struct, rename="camel", kw_only=True):
     """What an answer holds."""
 

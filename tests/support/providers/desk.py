@@ -22,6 +22,12 @@ SPOILT = {
     "html": ("<h1>Maintenance</h1>", 200, "text/html"),
     "not json": ("{oops", 200, "application/json"),
     "a list": ("[1]", 200, "application/json"),
+    "deep": ("[" * 30_000, 200, "application/json"),
+    "deep refusal": ('{"a":' * 10_000, 400, "application/json"),
+    "endless": ('{"access_token":"x","expires_in":1e400}', 200, "application/json"),
+    "no number": ('{"access_token":"x","expires_in":NaN}', 200, "application/json"),
+    "not ascii": ('{"access_token":"\\u00e9","token_type":"bearer"}', 200, "application/json"),
+    "two lines": ('{"access_token":"a\\nb","token_type":"bearer"}', 200, "application/json"),
     "huge": ('{"a":"' + "x" * 200_000 + '"}', 200, "application/json"),
 }
 

@@ -29,6 +29,7 @@ class OpenId(Desk):
     discovery: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
     methods: tuple[str, ...] = ("client_secret_basic",)
+    more_keys: list[dict[str, Any]] = field(default_factory=list)
 
     def routes(self, app: Flask) -> None:
         """Add an issuer's routes."""
@@ -68,7 +69,8 @@ class OpenId(Desk):
 
     def _keys(self) -> Any:
         self.key_reads += 1
-        return jsonify(KeySet([self.key]).as_dict(private=False))
+        shown = KeySet([self.key]).as_dict(private=False)
+        return jsonify({"keys": [*self.more_keys, *shown["keys"]]})
 
     def _userinfo(self) -> Any:
         return jsonify(self.bearer())

@@ -15,6 +15,7 @@ from roost.identity.access.listener import PrincipalListener
 from roost.identity.access.principals import SESSION_PRINCIPAL, TOKEN_PRINCIPAL
 from roost.identity.access.refusals import Refusals
 from roost.identity.access.usage import CredentialUsage
+from roost.telemetry import note_caller
 from roost.web.principal import Principal, permissions_of
 
 SESSION_SCOPES = frozenset({"*"})
@@ -75,6 +76,7 @@ class DatabaseAuthenticator:
             return await self._look_up(key) if is_possible else None
         if time.monotonic() >= found.note_at:
             found.note_at = self.usage.note(found.principal)
+        note_caller(found.principal.user_id, found.principal.workspace_id)
         return found.principal
 
     async def _look_up(self, key: Key) -> Principal | None:
@@ -88,6 +90,8 @@ class DatabaseAuthenticator:
         )
         if row is None or (is_token and not workspace and row["workspace_id"] is None):
             return None
+        # Also of those who ask for a workspace that is not theirs.
+        note_caller(row["credential_user_id"], row["workspace_id"])
         principal = _principal(row, workspace, "token" if is_token else "session")
         left = row["credential_seconds_left"]
         until = started + min(self.cache.max_age, self.cache.max_age if left is None else left)

@@ -6,6 +6,7 @@ The refused request waits for none of this, and a flood of refusals writes next 
 import asyncio
 import logging
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,12 +24,15 @@ from roost.identity.queries import WORKSPACE
 from roost.identity.tables import access_tokens, audit_events, users
 from roost.identity.users.service import enter
 from roost.web.endpoint import Call
+from roost.web.rate import network_of
 
 INTERVAL = 60.0
 """Seconds that pass, at least, until the same credential's refusal is noted again."""
 FLUSH_EVERY = 5.0
 _MOST_REMEMBERED = 10_000
 _MOST_PENDING = 200
+_MOST_PENDING_EACH = 10
+"""Of one address: what is made up there must not crowd out the tokens that others present."""
 _log = logging.getLogger("roost.identity")
 _t, _u, _e = access_tokens.c, users.c, audit_events.c
 _token = bindparam("token", type_=Uuid)
@@ -80,6 +84,8 @@ class Refusals:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._pending: dict[bytes, _Caller] = {}
+        self._from: Counter[str] = Counter()
+        self._left_out = 0
         self._noted: dict[bytes, float] = {}
 
     def note(self, call: Call, bearer: str) -> None:
@@ -87,14 +93,18 @@ class Refusals:
         if not credentials.is_access_token(bearer):
             return
         hashed, now = credentials.digest(bearer), time.monotonic()
-        if now < self._noted.get(hashed, 0.0) or len(self._pending) >= _MOST_PENDING:
+        if now < self._noted.get(hashed, 0.0):
             return
+        address = address_of(call)
+        network = network_of(address or "")
+        if self._from[network] >= _MOST_PENDING_EACH or len(self._pending) >= _MOST_PENDING:
+            self._left_out += 1
+            return
+        self._from[network] += 1
         if len(self._noted) >= _MOST_REMEMBERED:
             self._noted.clear()
         self._noted[hashed] = now + INTERVAL
-        self._pending[hashed] = _Caller(
-            address_of(call), call.header("user-agent"), call.request_id
-        )
+        self._pending[hashed] = _Caller(address, call.header("user-agent"), call.request_id)
 
     async def run(self) -> None:
         """Write down every few seconds, until cancelled."""
@@ -105,6 +115,8 @@ class Refusals:
     async def flush(self) -> None:
         """Write down what was noted, each in the token's workspace."""
         pending, self._pending = self._pending, {}
+        left_out, self._left_out = self._left_out, 0
+        self._from.clear()
         unknown = 0
         try:
             for hashed, caller in pending.items():
@@ -113,6 +125,8 @@ class Refusals:
             _log.warning("refused tokens could not be noted: %s", error)
         if unknown:
             _log.info("%d tokens that nobody has, or had, were refused", unknown)
+        if left_out:
+            _log.warning("%d refused tokens were too many at once to look into", left_out)
 
     async def _write(self, hashed: bytes, caller: _Caller) -> bool:
         """Write an event; False when there is no such token."""

@@ -1,12 +1,12 @@
 """The audit trail: who did what, from where, written in the transaction of the deed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, cast, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
@@ -19,6 +19,7 @@ from roost.web.endpoint import Call
 ACTIONS: Mapping[str, str] = {
     "login.succeeded": "Somebody logged in.",
     "login.failed": "A log-in of a known user was refused.",
+    "login.link_created": "The operator made a link that logs a user in.",
     "logout": "A session was ended by its user.",
     "session.revoked": "One session, or all of a user's, was ended.",
     "identity.linked": "A provider's identity was added to a user.",
@@ -39,8 +40,8 @@ ACTIONS: Mapping[str, str] = {
     "member.left": "A member left.",
     "invitation.created": "An invitation was made.",
     "invitation.revoked": "An invitation was revoked.",
-    "secret.set": "An environment's secret was set.",
-    "secret.deleted": "An environment's secret was removed.",
+    "secret.set": "Secrets were set: an environment's, or a user's own by a migration.",
+    "secret.deleted": "Secrets were removed, an environment's or a user's own.",
     "data.exported": "Data was exported.",
     "data.erased": "A user's data was erased.",
 }
@@ -64,6 +65,28 @@ _INSERT = compiled(
         "request_id",
     ).values(details=bindparam("new_details", type_=JSONB)),
 )
+_several = (
+    func.unnest(
+        bindparam("ids", type_=ARRAY(Uuid)),
+        bindparam("target_ids", type_=ARRAY(Text)),
+        bindparam("details", type_=ARRAY(Text)),
+    )
+    .table_valued("id", "target_id", "details", name="new")
+    .render_derived()
+)
+_ALIKE = ("workspace_id", "actor_id", "action", "target_type", "request_id")
+_INSERT_SEVERAL = compiled(
+    "insert audit_events.several",
+    insert(audit_events).from_select(
+        [*_ALIKE, "id", "target_id", "details"],
+        select(
+            *(bindparam(f"new_{name}", type_=audit_events.c[name].type) for name in _ALIKE),
+            _several.c.id,
+            _several.c.target_id,
+            cast(_several.c.details, JSONB),
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +104,10 @@ class Trail:
         """Give the same for another workspace."""
         return replace(self, workspace_id=workspace_id)
 
+    def placeless(self) -> Self:
+        """Give the same without where it came from."""
+        return replace(self, address=None, user_agent=None)
+
     async def record(
         self,
         transaction: Transaction,
@@ -91,9 +118,7 @@ class Trail:
         **details: object,
     ) -> None:
         """Write an event. `target` is a kind of thing and its id; `details` never hold secrets."""
-        if action not in ACTIONS:
-            message = f"{action!r} is not among the actions of the audit trail"
-            raise ValueError(message)
+        _require_known(action)
         await transaction.row(
             _INSERT,
             new_workspace_id=self.workspace_id,
@@ -109,6 +134,37 @@ class Trail:
             new_request_id=self.request_id,
             new_details=msgspec.json.encode(details).decode(),
         )
+
+    async def record_several(
+        self,
+        transaction: Transaction,
+        action: str,
+        kind: str,
+        events: Sequence[tuple[object, Mapping[str, Any]]],
+    ) -> None:
+        """Write many events in one statement: a target's id and the details for each.
+
+        For what is done in the background: they have no address, user agent or credential.
+        """
+        _require_known(action)
+        if events:
+            await transaction.row(
+                _INSERT_SEVERAL,
+                new_workspace_id=self.workspace_id,
+                new_actor_id=self.actor_id,
+                new_action=action,
+                new_target_type=kind,
+                new_request_id=self.request_id,
+                ids=[uuid7() for _ in events],
+                target_ids=[str(target) for target, _ in events],
+                details=[msgspec.json.encode(details).decode() for _, details in events],
+            )
+
+
+def _require_known(action: str) -> None:
+    if action not in ACTIONS:
+        message = f"{action!r} is not among the actions of the audit trail"
+        raise ValueError(message)
 
 
 def trail_of(call: Call) -> Trail:

@@ -1,54 +1,28 @@
 """Who comes from a provider: known users, new ones, and identities that are added to users."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-from uuid_utils.compat import uuid7
 
 from roost import errors
 from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
-from roost.errors import ProblemError
-from roost.identity import queries
+from roost.errors import Entry, ProblemError
 from roost.identity.access import credentials
 from roost.identity.login import queries as login_queries
+from roost.identity.login.newcomers import Arrival, Known, insert_identity, sign_up
 from roost.identity.login.sessions import Client, record_everywhere, start_session
-from roost.identity.providers import Grant, Profile
 from roost.identity.providers.vault import Vault
 from roost.identity.users.service import enter
-from roost.identity.workspaces import invitation_queries
-from roost.identity.workspaces.service import MAX_NAME, insert_owned, slug_of
 
-_TRIES = 2
-_INVITED = "/invitations/"
+_TRIES = 3
 _EMAIL_KEY = "users_email_key"
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """Somebody whom a provider has vouched for, and where they want to go."""
-
-    provider: str
-    profile: Profile
-    grant: Grant
-    client: Client
-    return_to: str
-
-    @property
-    def digest(self) -> bytes:
-        """What the identity is found by."""
-        return credentials.subject_digest(self.provider, self.profile.subject)
-
-    def seen(self) -> dict[str, object]:
-        """Give what an identity keeps of the profile."""
-        profile = self.profile
-        return {
-            "email": profile.email,
-            "email_verified": profile.email_verified,
-            "name": profile.name,
-        }
+_REASONS = {errors.USER_DEACTIVATED: "deactivated", errors.PROVIDER_MOVED: "provider moved"}
+Work = Callable[[Transaction, bool], Awaitable[Entry | None]]
+"""It may be run again; it is told whether the address was somebody's before. Gives what refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +33,45 @@ class Arrivals:
     vault: Vault
     open_sign_up: bool = True
 
-    async def log_in(self, arrival: Arrival) -> str:
-        """Start a session, for a new user if need be, in one transaction; gives its secret.
+    async def log_in(self, arrival: Arrival) -> tuple[str, str]:
+        """Start a session, for a new user if need be, in one transaction.
 
-        USER_DEACTIVATED, SIGN_UP_CLOSED, EMAIL_IN_USE.
+        Gives its secret, and where to go. USER_DEACTIVATED, PROVIDER_MOVED, SIGN_UP_CLOSED,
+        EMAIL_IN_USE.
         """
-        secret = credentials.new_opaque_secret()
+        secret, ways = credentials.new_opaque_secret(), [arrival.return_to]
 
-        async def work(transaction: Transaction) -> bool:
+        async def work(transaction: Transaction, is_taken: bool) -> Entry | None:  # noqa: FBT001 -- see Work
             found = await self._find(transaction, arrival)
             if found is None:
-                identity_id, user_id = await self._sign_up(transaction, arrival)
+                known = await sign_up(
+                    transaction, arrival, is_open=self.open_sign_up, is_taken=is_taken
+                )
             else:
-                identity_id, user_id = found["id"], found["user_id"]
-            mine = Context(user_id=user_id, cause=arrival.client.cause)
+                known = Known(found["id"], found["user_id"], arrival.return_to)
+                if _is_moved(found, arrival):
+                    return await _refuse(transaction, arrival, known, errors.PROVIDER_MOVED)
             if not await start_session(
-                transaction, user_id, secret, arrival.client, by=arrival.provider
+                transaction, known.user_id, secret, arrival.client, by=arrival.provider
             ):
-                await _record_refusal(transaction, arrival, mine)
-                return False
-            await self._note(transaction, arrival, user_id, identity_id)
-            return True
+                return await _refuse(transaction, arrival, known, errors.USER_DEACTIVATED)
+            await self._note(transaction, arrival, known.user_id, known.identity_id)
+            ways.append(known.way)
+            return None
 
-        if not await self._once_more(arrival, work):
-            raise ProblemError(errors.USER_DEACTIVATED)
-        return secret
+        refusal = await self._once_more(arrival, work)
+        if refusal is not None:
+            raise ProblemError(refusal)
+        return secret, ways[-1]
 
     async def link(self, arrival: Arrival, user_id: UUID, session_id: UUID) -> None:
         """Add the identity to a user whose session began this, and is here again.
 
-        LOGIN_ATTEMPT_INVALID without that session; CONFLICT when the identity is somebody else's.
+        LOGIN_ATTEMPT_INVALID without that session; CONFLICT when the identity is somebody else's;
+        PROVIDER_MOVED.
         """
 
-        async def work(transaction: Transaction) -> bool:
+        async def work(transaction: Transaction, _: bool) -> None:  # noqa: FBT001 -- see Work
             await require_session(transaction, arrival.client, user_id, session_id)
             found = await self._find(transaction, arrival)
             mine = Context(user_id=user_id, cause=arrival.client.cause)
@@ -99,35 +79,37 @@ class Arrivals:
                 raise ProblemError(
                     errors.CONFLICT, "that identity belongs to another user; nothing was changed"
                 )
+            if found is not None and _is_moved(found, arrival):
+                raise ProblemError(errors.PROVIDER_MOVED)
             await enter(transaction, mine)
-            identity_id = found["id"] if found else uuid7()
             if found is None:
-                await _insert_identity(transaction, arrival, user_id, identity_id)
+                identity_id = await insert_identity(transaction, arrival, user_id)
                 trail = arrival.client.trail(user_id, session_id)
                 target = ("identity", identity_id)
                 await record_everywhere(
                     transaction, trail, mine, "identity.linked", target, provider=arrival.provider
                 )
+            else:
+                identity_id = found["id"]
             await self._note(transaction, arrival, user_id, identity_id)
-            return True
 
         await self._once_more(arrival, work)
 
-    async def _once_more(self, arrival: Arrival, work: Any) -> bool:  # noqa: ANN401 -- a coroutine function
+    async def _once_more(self, arrival: Arrival, work: Work) -> Entry | None:
         """Run it again when the same identity was made at the same moment: then it is found."""
-        context = Context(credential=arrival.digest.hex(), cause=arrival.client.cause)
+        context, is_taken = Context(cause=arrival.client.cause), False
+
+        async def tried(transaction: Transaction) -> Entry | None:
+            return await work(transaction, is_taken)
+
         for last in range(1, _TRIES + 1):
             try:
-                done: bool = await self.database.write(context, work)
+                return await self.database.write(context, tried)
             except asyncpg.UniqueViolationError as error:
-                if last < _TRIES:
-                    continue
-                entry = errors.CONTENTION
-                if error.constraint_name == _EMAIL_KEY:
-                    entry = errors.EMAIL_IN_USE
-                raise ProblemError(entry) from error
-            else:
-                return done
+                is_taken = error.constraint_name == _EMAIL_KEY
+                if last == _TRIES:
+                    entry = errors.EMAIL_IN_USE if is_taken else errors.CONTENTION
+                    raise ProblemError(entry) from error
         raise AssertionError
 
     async def _find(self, transaction: Transaction, arrival: Arrival) -> Any:  # noqa: ANN401 -- a record
@@ -147,33 +129,6 @@ class Arrivals:
         identity = (identity_id, arrival.provider)
         await self.vault.keep(transaction, user_id, identity, arrival.grant)
 
-    async def _sign_up(self, transaction: Transaction, arrival: Arrival) -> tuple[UUID, UUID]:
-        """Make a user, with a workspace of their own; gives the identity's id and the user's."""
-        if not self.open_sign_up and not await _is_invited(transaction, arrival):
-            raise ProblemError(errors.SIGN_UP_CLOSED)
-        profile, home = arrival.profile, uuid7()
-        user_id, identity_id = uuid7(), uuid7()
-        email = profile.email or placeholder(arrival.provider, arrival.digest)
-        await enter(transaction, Context(home, user_id, cause=arrival.client.cause))
-        await transaction.row(
-            queries.INSERT_USER,
-            new_id=user_id,
-            new_email=email,
-            new_name=profile.name or "",
-            new_avatar_url=profile.avatar_url,
-        )
-        title = (profile.name or email.partition("@")[0])[:MAX_NAME]
-        await insert_owned(transaction, home, user_id, slug_of(title), title)
-        await _insert_identity(transaction, arrival, user_id, identity_id)
-        trail = arrival.client.trail(user_id).within(home)
-        await trail.record(transaction, "workspace.created", ("workspace", home))
-        return identity_id, user_id
-
-
-def placeholder(provider: str, digest: bytes) -> str:
-    """Give the address of a user whose provider told none; no mail can reach it."""
-    return f"{provider}-{digest.hex()[:16]}@users.noreply.invalid"
-
 
 async def require_session(
     transaction: Transaction, client: Client, user_id: UUID, session_id: UUID
@@ -188,52 +143,23 @@ async def require_session(
         )
 
 
-async def _insert_identity(
-    transaction: Transaction, arrival: Arrival, user_id: UUID, identity_id: UUID
-) -> None:
-    await transaction.row(
-        login_queries.INSERT_SEEN,
-        new_id=identity_id,
-        new_user_id=user_id,
-        new_provider=arrival.provider,
-        new_subject=arrival.profile.subject,
-        new_subject_hash=arrival.digest,
-        **{f"new_{name}": value for name, value in arrival.seen().items()},
-    )
+def _is_moved(found: Any, arrival: Arrival) -> bool:  # noqa: ANN401 -- a record
+    """Whether another vouches now: the same subject may be somebody else there."""
+    return found["issuer"] is not None and found["issuer"] != arrival.voucher
 
 
-async def _record_refusal(transaction: Transaction, arrival: Arrival, mine: Context) -> None:
-    assert mine.user_id is not None  # noqa: S101 -- it is made with one
+async def _refuse(
+    transaction: Transaction, arrival: Arrival, known: Known, refusal: Entry
+) -> Entry:
+    mine = Context(user_id=known.user_id, cause=arrival.client.cause)
     await record_everywhere(
         transaction,
-        arrival.client.trail(mine.user_id),
+        arrival.client.trail(known.user_id),
         mine,
         "login.failed",
-        ("user", mine.user_id),
+        ("user", known.user_id),
         outcome="failure",
         by=arrival.provider,
-        reason="deactivated",
+        reason=_REASONS[refusal],
     )
-
-
-async def _is_invited(transaction: Transaction, arrival: Arrival) -> bool:
-    """Whether they come with an invitation that can be used, and is for them if it is personal."""
-    secret = arrival.return_to.removeprefix(_INVITED).partition("?")[0]
-    if not arrival.return_to.startswith(_INVITED) or not credentials.is_opaque_secret(secret):
-        return False
-    hashed, cause = credentials.digest(secret), arrival.client.cause
-    await enter(transaction, Context(credential=hashed.hex(), cause=cause))
-    found = await transaction.row(invitation_queries.FIND_INVITATION, token_hash=hashed)
-    if found is None:
-        return False
-    workspace_id = found["workspace_id"]
-    await enter(transaction, Context(workspace_id, cause=cause))
-    place = {"workspace": workspace_id, "invitation": found["id"]}
-    invitation = await transaction.row(invitation_queries.OPEN_INVITATION, **place)
-    live = await transaction.row(queries.LOCK_WORKSPACE, workspace=workspace_id)
-    if invitation is None or live is None:
-        return False
-    profile = arrival.profile
-    if invitation["email"] is None:
-        return True
-    return profile.email_verified and (profile.email or "").lower() == invitation["email"]
+    return refusal

@@ -27,7 +27,9 @@ def login_page(providers: Providers, return_to: str | None) -> Reply:
     none = "" if links else "<p>No log-in provider is set up here.</p>"
     also = "Or by a link: " if links else "By a link: "
     reply = html_page(
-        "Log in · Roost", f"<h1>Log in to Roost</h1>{none}{links}<p>{also}{prose(_LINK)}</p>"
+        "Log in · Roost",
+        f"<h1>Log in to Roost</h1>{none}{links}<p>{also}{prose(_LINK)}</p>"
+        '<p><a href="/account">Your log-in</a></p>',
     )
     return private(reply)
 

@@ -17,7 +17,8 @@ from roost.db.sealing import SecretBox
 from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.identity.login import attempts
-from roost.identity.login.arrivals import Arrival, Arrivals, require_session
+from roost.identity.login.arrivals import Arrivals, require_session
+from roost.identity.login.newcomers import Arrival
 from roost.identity.login.return_to import way_back
 from roost.identity.login.sessions import Client
 from roost.identity.providers import ProviderClient, Providers
@@ -99,11 +100,13 @@ class ProviderLogin:
             sealed = attempt.sealed
             grant = await at.exchange(query.code, plan.redirect_uri, sealed.verifier, attempt.state)
             profile = await at.profile(grant, sealed.nonce)
-            arrival = Arrival(provider, profile, grant, client, attempt.sealed.return_to)
+            voucher, way = at.provider.voucher, attempt.sealed.return_to
+            arrival = Arrival(provider, voucher, profile, grant, client, way)
             if plan.linking is not None:
                 await self.arrivals.link(arrival, *plan.linking)
-                return Finished(attempt.sealed.return_to, None)
-            return Finished(attempt.sealed.return_to, await self.arrivals.log_in(arrival))
+                return Finished(way, None)
+            session, way = await self.arrivals.log_in(arrival)
+            return Finished(way, session)
         except ProblemError as problem:
             # Nobody's workspace can be told of it, so the log is; no part of it is a secret.
             _log.warning(

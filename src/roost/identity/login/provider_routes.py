@@ -36,6 +36,7 @@ _ENDING = (
     errors.LOGIN_NOT_PROVED,
     errors.LOGIN_REFUSED,
     errors.USER_DEACTIVATED,
+    errors.PROVIDER_MOVED,
     errors.SIGN_UP_CLOSED,
     errors.EMAIL_IN_USE,
     errors.CONFLICT,

@@ -1,6 +1,6 @@
 """The statements of logging in and out."""
 
-from sqlalchemy import Boolean, Text, Uuid, and_, bindparam, func, insert, select, update
+from sqlalchemy import Boolean, Text, Uuid, and_, bindparam, func, insert, or_, select, update
 
 from roost.db.statements import compiled
 from roost.identity.access.principals import LIFETIME, live_session
@@ -45,16 +45,22 @@ END_PRESENTED = compiled(
 )
 FIND_BY_SUBJECT = compiled(
     "select identities.subject",
-    select(_i.id, _i.user_id).where(
+    select(_i.id, _i.user_id, _i.issuer).where(
         _i.subject_hash == bindparam("subject_hash", type_=_i.subject_hash.type)
     ),
 )
 """Finds the identity that was proved; run with its subject's digest as the credential."""
+_issuer = bindparam("issuer", type_=Text)
 SEEN_AT_PROVIDER = compiled(
     "update identities.login",
     update(identities)
-    .where(_i.id == bindparam("identity", type_=Uuid), _i.user_id == USER)
+    .where(
+        _i.id == bindparam("identity", type_=Uuid),
+        _i.user_id == USER,
+        or_(_i.issuer.is_(None), _i.issuer == _issuer),
+    )
     .values(
+        issuer=_issuer,
         email=bindparam("email", type_=Text),
         email_verified=bindparam("email_verified", type_=Boolean),
         name=bindparam("name", type_=Text),
@@ -71,10 +77,15 @@ INSERT_SEEN = compiled(
         "provider",
         "subject",
         "subject_hash",
+        "issuer",
         "email",
         "email_verified",
         "name",
     ).values(last_login_at=func.now()),
+)
+IS_EMAIL_PROVED = compiled(
+    "select is_email_proved",
+    select(func.is_email_proved(bindparam("email", type_=Text), type_=Boolean).label("is_proved")),
 )
 LINKING_SESSION = compiled(
     "select sessions.linking",

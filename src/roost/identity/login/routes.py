@@ -98,12 +98,16 @@ class LoginRoutes:
             session_id = principal.credential_id
             await end_session(transaction, principal.user_id, session_id)
             await trail_of(call).record(transaction, "logout", ("session", session_id))
-            reply = empty()
-            reply.header("set-cookie", self._cookie(call.request.scope, "", 0))
-            return reply
+            return self.logged_out(call, empty())
 
         reply = await self.kit.change(call, work)
         self.authenticator.cache.forget()
+        return reply
+
+    def logged_out(self, call: Call, reply: Reply) -> Reply:
+        """Let the browser forget the session, and what it has kept of Roost."""
+        reply.header("set-cookie", self._cookie(call.request.scope, "", 0))
+        reply.header("clear-site-data", '"cache", "storage"')
         return reply
 
     def _cookie(self, scope: Any, secret: str, max_age: int) -> str:  # noqa: ANN401 -- ASGI's own

@@ -95,14 +95,19 @@ async def record_everywhere(  # noqa: PLR0913 -- who, where, what, to what, and 
     outcome: Literal["success", "failure"] = "success",
     **details: object,
 ) -> None:
-    """Write an event into each workspace that the user of the context is a member of."""
+    """Write an event into each workspace that the user of the context is a member of.
+
+    Where it came from goes only where the user owns the workspace, or has no other: it is no
+    affair of the admins of all the others.
+    """
     await enter(transaction, mine)
-    for home in await transaction.rows(queries.HOMES, user=mine.user_id):
-        if home["deleted_at"] is not None:
-            continue
+    homes = await transaction.rows(queries.HOMES, user=mine.user_id)
+    homes = [home for home in homes if home["deleted_at"] is None]
+    for home in homes:
         there = home["workspace_id"]
+        told = trail if home["role"] == "owner" or len(homes) == 1 else trail.placeless()
         await enter(transaction, Context(there, mine.user_id, cause=mine.cause))
-        await trail.within(there).record(transaction, action, target, outcome=outcome, **details)
+        await told.within(there).record(transaction, action, target, outcome=outcome, **details)
     await enter(transaction, mine)
 
 

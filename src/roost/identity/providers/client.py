@@ -4,6 +4,7 @@ Authlib does the OAuth part, over connections that live for one exchange.
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -41,6 +42,9 @@ _SPENT = frozenset(
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _LONGEST_TOKEN = 16 * 1024
 _MOST_SECONDS = 10 * 365 * 24 * 3600
+_TOKEN = re.compile(rf"[!-~]{{1,{_LONGEST_TOKEN}}}")
+"""What can be sent on in a header."""
+_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 _JSON_BODY = "json_body"
 _NONSENSE = "nonsense"
 
@@ -261,7 +265,7 @@ def _error_code(error: Exception) -> str | None:
     if isinstance(error, OAuthError):
         return error_code(error.error)
     # What Authlib makes of an answer that is no JSON object.
-    return _NONSENSE if isinstance(error, (ValueError, KeyError, TypeError)) else None
+    return _NONSENSE if isinstance(error, _UNREADABLE) else None
 
 
 def error_code(said: object) -> str:
@@ -280,14 +284,23 @@ def _object(provider: Provider, found: object) -> Mapping[str, Any]:
 def _grant(provider: Provider, answer: Mapping[str, Any]) -> Grant:
     def text(name: str) -> str | None:
         value = answer.get(name)
-        fits = isinstance(value, str) and 0 < len(value) <= _LONGEST_TOKEN
-        return value if fits else None
+        return value if isinstance(value, str) and _TOKEN.fullmatch(value) else None
 
     access, kind = text("access_token"), answer.get("token_type", "Bearer")
     if access is None or not isinstance(kind, str) or kind.lower() != "bearer":
-        raise nonsense(provider.name, "its answer has no access token")
-    seconds = answer.get("expires_in")
-    expires_at = None
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool):
-        expires_at = int(time.time() + min(max(seconds, 0), _MOST_SECONDS))
-    return Grant(access, text("refresh_token"), text("id_token"), text("scope"), expires_at)
+        raise nonsense(provider.name, "its answer has no access token that can be used")
+    scope = answer.get("scope")
+    return Grant(
+        access,
+        text("refresh_token"),
+        text("id_token"),
+        scope if isinstance(scope, str) and 0 < len(scope) <= _LONGEST_TOKEN else None,
+        _end_of(answer.get("expires_in")),
+    )
+
+
+def _end_of(seconds: object) -> int | None:
+    """Give the second that a token ends in; None when nothing sensible is said of it."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or seconds != seconds:  # noqa: PLR0124 -- NaN
+        return None
+    return int(time.time() + min(max(seconds, 0), _MOST_SECONDS))

@@ -1,16 +1,17 @@
 """What an OpenID issuer says of itself: its endpoints and keys, remembered for ten minutes."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from roost.identity.providers.model import nonsense
+from roost.identity.providers.remembered import Remembered
 from roost.identity.providers.transport import get_json
 from roost.settings import SettingsError, provider_url
 
-FRESH_SECONDS = 600.0
+KEPT_SECONDS = 3600.0
+"""How old a discovery document may grow while the issuer can't be asked for a new one."""
 KEY_PAUSE_SECONDS = 60.0
 """An unknown key makes Roost ask for the keys again, once in this time."""
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -35,24 +36,21 @@ class IssuerDocument:
     names_itself: bool
 
 
-@dataclass(slots=True)
 class Issuer:
     """An issuer, by `address`; what it said is asked for again when it is no longer fresh."""
 
-    name: str
-    address: str
-    clock: Callable[[], float] = time.monotonic
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _document: IssuerDocument | None = None
-    _document_at: float = 0.0
-    _keys: list[dict[str, Any]] = field(default_factory=list)
-    _keys_at: float | None = None
-    _again_at: float | None = None
+    def __init__(
+        self, name: str, address: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.name, self.address = name, address
+        self._clock = clock
+        self._document = Remembered(self._read_document, clock, KEPT_SECONDS)
+        self._keys = Remembered(self._read_keys, clock)
+        self._again_at: float | None = None
 
     async def document(self) -> IssuerDocument:
         """Give its discovery document; a ProblemError of the provider's when there is none."""
-        async with self._lock:
-            return await self._read_document()
+        return (await self._document.get())[0]
 
     async def keys(self, unknown_since: float | None = None) -> tuple[list[dict[str, Any]], float]:
         """Give its public keys, and the moment they were read at.
@@ -60,15 +58,11 @@ class Issuer:
         With `unknown_since`, a key was not among those of that moment: they are read again, unless
         that was done a short while ago.
         """
-        async with self._lock:
-            now, read = self.clock(), self._keys_at
-            stale = read is None or now - read > FRESH_SECONDS
-            unchanged = unknown_since is not None and read is not None and read <= unknown_since
-            if stale or (unchanged and self._may_ask_again(now)):
-                document = await self._read_document()
-                self._keys = _usable(await get_json(self.name, document.keys_url), self.name)
-                self._keys_at = self.clock()
-            return self._keys, self._keys_at or now
+        keys, read_at = await self._keys.get()
+        unchanged = unknown_since is not None and read_at <= unknown_since
+        if unchanged and (self._keys.is_under_way or self._may_ask_again(self._clock())):
+            return await self._keys.renew()
+        return keys, read_at
 
     def _may_ask_again(self, now: float) -> bool:
         """Whether the pause since keys were last asked for again is over; begins the next one."""
@@ -78,12 +72,12 @@ class Issuer:
         return True
 
     async def _read_document(self) -> IssuerDocument:
-        now = self.clock()
-        if self._document is None or now - self._document_at > FRESH_SECONDS:
-            found = await get_json(self.name, self.address.rstrip("/") + WELL_KNOWN)
-            self._document = _document(self.name, self.address, found)
-            self._document_at = now
-        return self._document
+        found = await get_json(self.name, self.address.rstrip("/") + WELL_KNOWN)
+        return _document(self.name, self.address, found)
+
+    async def _read_keys(self) -> list[dict[str, Any]]:
+        document = await self.document()
+        return _usable(await get_json(self.name, document.keys_url), self.name)
 
 
 def _document(name: str, address: str, found: object) -> IssuerDocument:

@@ -56,10 +56,10 @@ async def _opened(
     registry = jws.JWSRegistry(algorithms=list(algorithms), strict_check_header=False)
 
     def open_with(keys: Sequence[dict[str, Any]]) -> tuple[Mapping[str, Any], dict[str, Any]]:
-        if not keys:
+        known = usable(keys)
+        if not known:
             raise MissingKeyError
-        known = KeySet.import_key_set({"keys": list(keys)})
-        token = jwt.decode(text, known, algorithms=list(algorithms), registry=registry)
+        token = jwt.decode(text, KeySet(known), algorithms=list(algorithms), registry=registry)
         return token.header, token.claims
 
     keys, read_at = await issuer.keys()
@@ -68,6 +68,22 @@ async def _opened(
     except (InvalidKeyIdError, MissingKeyError):
         keys, _ = await issuer.keys(unknown_since=read_at)
         return open_with(keys)
+
+
+def usable(keys: Sequence[dict[str, Any]]) -> list[Any]:
+    """Give those of an issuer's keys that can be used; the others are passed over (RFC 7517, 5)."""
+    from joserfc.jwk import import_key  # noqa: PLC0415 -- as above
+
+    found = []
+    for one in keys:
+        try:
+            key = import_key(one)
+            key.ensure_kid()
+            _ = key.public_key  # made when it is first looked at
+        except Exception:  # noqa: BLE001, S112 -- the libraries fail in many ways, and any will do
+            continue
+        found.append(key)
+    return found
 
 
 def _registry(provider: Provider, issuer: Issuer, nonce: str) -> Any:  # noqa: ANN401 -- the library's

@@ -37,6 +37,11 @@ class Provider:
     asks_userinfo: bool = True
 
     @property
+    def voucher(self) -> str:
+        """Who vouches for people: its issuer, or the address that profiles are read from."""
+        return self.issuer or self.userinfo_url or ""
+
+    @property
     def has_private_key(self) -> bool:
         """Whether the secret is a key to sign with, not a word to send."""
         return (self.client_secret or "").lstrip().startswith("-----BEGIN")

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from roost import errors
 from roost.db.pool import Database, Transaction
-from roost.db.sealing import SecretBox
+from roost.db.sealing import SecretBox, SecretKeyError
 from roost.db.statements import Statement, compiled
 from roost.db.tenancy import Context
 from roost.errors import ProblemError
@@ -79,25 +79,39 @@ class Vault:
     database: Database
     secrets: SecretBox
     providers: Providers
-    _under_way: dict[UUID, asyncio.Task[str]] = field(default_factory=dict)
+    _under_way: dict[tuple[UUID, UUID], asyncio.Task[str]] = field(default_factory=dict)
 
     async def keep(
         self, transaction: Transaction, user_id: UUID, identity: tuple[UUID, str], grant: Grant
     ) -> None:
-        """Store what a log-in gave, in the context of that user. `identity`: id and provider."""
-        kept = Kept(grant.access_token, grant.refresh_token, grant.scope, grant.expires_at)
+        """Store what a log-in gave, in the context of that user. `identity`: id and provider.
+
+        Some providers give a refresh token the first time only: then the stored one stays.
+        """
+        refresh = grant.refresh_token or await self._stored_refresh(transaction, user_id, identity)
+        kept = Kept(grant.access_token, refresh, grant.scope, grant.expires_at)
         await self._store(transaction, user_id, identity, kept)
+
+    async def _stored_refresh(
+        self, transaction: Transaction, user_id: UUID, identity: tuple[UUID, str]
+    ) -> str | None:
+        row = await transaction.row(_LOCK, identity=identity[0], user=user_id)
+        try:
+            return self._opened(identity[0], row).refresh if row else None
+        except SecretKeyError:  # the keys were changed, and the old ones taken away
+            return None
 
     async def token(self, user_id: UUID, identity_id: UUID) -> str:
         """Give a live access token; PROVIDER_TOKEN_LOST when there is none to be had.
 
         All who ask this worker at once wait for one refresh; of several workers, one makes it.
         """
-        running = self._under_way.get(identity_id)
+        whose = (user_id, identity_id)
+        running = self._under_way.get(whose)
         if running is None:
-            running = asyncio.create_task(self._token(user_id, identity_id))
-            self._under_way[identity_id] = running
-            running.add_done_callback(lambda _: self._under_way.pop(identity_id, None))
+            running = asyncio.create_task(self._token(*whose))
+            self._under_way[whose] = running
+            running.add_done_callback(lambda _: self._under_way.pop(whose, None))
         # Shielded: one who gives up must not stop it for the others.
         return await asyncio.shield(running)
 

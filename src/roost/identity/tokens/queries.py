@@ -107,7 +107,19 @@ INSERT_TOKEN = compiled(
 )
 EXPIRY = compiled(
     "select access_tokens.expiry",
-    select(_t.expires_at).where(_t.workspace_id == WORKSPACE, _t.id == _TOKEN),
+    select(_t.expires_at)
+    .where(_t.workspace_id == WORKSPACE, _t.id == _TOKEN, _t.revoked_at.is_(None))
+    .with_for_update(read=True),
+)
+"""When a token that is not revoked expires; nobody revokes it before the transaction's end."""
+OF_WHOM = compiled(
+    "select access_tokens.user",
+    select(_t.user_id).where(
+        _t.workspace_id == WORKSPACE,
+        _t.id == _TOKEN,
+        _t.revoked_at.is_(None),
+        or_(_t.user_id == USER, _any_user),
+    ),
 )
 _revoke = (
     update(access_tokens)
@@ -115,8 +127,5 @@ _revoke = (
     .where(_t.workspace_id == WORKSPACE, _t.revoked_at.is_(None))
     .returning(_t.id, _t.user_id, _t.name)
 )
-REVOKE = compiled(
-    "update access_tokens.one",
-    _revoke.where(_t.id == _TOKEN, or_(_t.user_id == USER, _any_user)),
-)
+REVOKE = compiled("update access_tokens.one", _revoke.where(_t.id == _TOKEN, _t.user_id == USER))
 REVOKE_ALL = compiled("update access_tokens.all", _revoke.where(_t.user_id == USER))

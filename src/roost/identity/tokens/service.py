@@ -1,5 +1,6 @@
 """Access tokens: made once, shown once, revoked at once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ from roost.identity.audit.trail import Trail
 from roost.identity.model import TokenCreate
 from roost.identity.tokens import queries as token_queries
 from roost.identity.tokens.agents import DEFAULT_ROLE, make_agent, require_authority_over
+from roost.identity.users.service import enter, require_rank
+from roost.identity.workspaces.standing import ADMINS, EVERYBODY, lock_workspace
 from roost.web.principal import PERMISSIONS, Principal, grants
 from roost.web.query import invalid
 
@@ -71,7 +74,8 @@ async def create_token(  # noqa: PLR0913 -- who, what, the secret, and where fro
     require_scopes(principal, scopes)
     role = _role(principal, body, scopes)
     expires_at = expiry(body, datetime.now(UTC))
-    limit = await _own_expiry(transaction, principal)
+    await lock_workspace(transaction, principal, EVERYBODY if role is None else ADMINS)
+    limit = await _own_expiry(transaction, principal, context)
     if limit is not None:
         if expires_at is not None and expires_at > limit:
             raise ProblemError(errors.FORBIDDEN, "a token can't outlive the one it is made with")
@@ -124,29 +128,39 @@ def _role(principal: Principal, body: TokenCreate, scopes: list[str]) -> str | N
     return None
 
 
-async def _own_expiry(transaction: Transaction, principal: Principal) -> datetime | None:
+async def _own_expiry(
+    transaction: Transaction, principal: Principal, context: Context
+) -> datetime | None:
     if principal.kind != "token":
         return None
+    # The token's row is where it was made, whichever workspace it is used in.
+    await enter(transaction, replace(context, workspace_id=principal.bound_to))
     row = await transaction.row(
-        token_queries.EXPIRY, workspace=principal.workspace_id, token=principal.credential_id
+        token_queries.EXPIRY, workspace=principal.bound_to, token=principal.credential_id
     )
-    return row["expires_at"] if row else None
+    await enter(transaction, context)
+    if row is None:
+        raise ProblemError(errors.UNAUTHORIZED, headers={"www-authenticate": "Bearer"})
+    expires_at: datetime | None = row["expires_at"]
+    return expires_at
 
 
 async def revoke_token(
     transaction: Transaction, principal: Principal, token_id: UUID, trail: Trail
 ) -> None:
-    """Revoke one's own token, or as an administrator anybody's in the workspace.
+    """Revoke one's own token, or as an administrator anybody's in the workspace but an owner's.
 
-    An agent is deactivated with its token; what it has done keeps its name.
+    An owner's is an owner's to revoke. An agent is deactivated with its token; what it has done
+    keeps its name.
     """
-    row = await transaction.row(
-        token_queries.REVOKE,
-        workspace=principal.workspace_id,
-        token=token_id,
-        user=principal.user_id,
-        any_user=principal.is_admin,
+    place = {"workspace": principal.workspace_id, "token": token_id}
+    found = await transaction.row(
+        token_queries.OF_WHOM, **place, user=principal.user_id, any_user=principal.is_admin
     )
+    if found is None:
+        raise ProblemError(errors.TOKEN_NOT_FOUND)
+    await require_rank(transaction, principal, found["user_id"])
+    row = await transaction.row(token_queries.REVOKE, **place, user=found["user_id"])
     if row is None:
         raise ProblemError(errors.TOKEN_NOT_FOUND)
     retired = await transaction.row(token_queries.RETIRE_AGENT, user=row["user_id"])

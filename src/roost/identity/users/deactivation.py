@@ -36,6 +36,7 @@ async def deactivate_user(  # noqa: PLR0913 -- who, whom, where from, and on whi
     for home in homes:
         place = {"workspace": home["workspace_id"], "user": user_id}
         await enter(transaction, replace(context, workspace_id=home["workspace_id"]))
+        # A deleted one needs no owner: to delete it is the way out, and it can't be purged at once.
         if home["role"] == "owner" and home["deleted_at"] is None:
             # The lock comes first, in a statement of its own: the next one then sees what those
             # who held it before have done.

@@ -16,22 +16,23 @@ from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.audit.trail import trail_of
+from roost.identity.login.routes import LoginRoutes
+from roost.identity.login.sessions import record_everywhere
 from roost.identity.model import Email
-from roost.identity.tables import memberships
+from roost.identity.tables import memberships, workspaces
 from roost.identity.users.erasure import erase_user
-from roost.identity.users.personal_data import PAGE, camel, export_page, exported_tables
-from roost.identity.users.service import enter
-from roost.web.endpoint import API, COOKIE, Call, Contract, Endpoint
+from roost.identity.users.personal_data import PAGE, export_page, exported_tables
+from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit, context_of, found
 from roost.web.reply import Reply, Streamed, empty
-from roost.web.structs import Incoming, Outgoing
+from roost.web.structs import Incoming, Outgoing, camel
 
 _BEFORE_ALL = UUID(int=0)
 _HOMES = tenant_read(
     "select memberships.ids",
-    select(func.array_agg(memberships.c.workspace_id).label("ids")).where(
-        memberships.c.user_id == USER_ID
-    ),
+    select(func.array_agg(memberships.c.workspace_id).label("ids"))
+    .select_from(memberships.join(workspaces, workspaces.c.id == memberships.c.workspace_id))
+    .where(memberships.c.user_id == USER_ID, workspaces.c.deleted_at.is_(None)),
 )
 
 
@@ -64,6 +65,7 @@ class ExportRoutes:
 
     kit: Kit
     authenticator: DatabaseAuthenticator
+    login: LoginRoutes
 
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
@@ -83,7 +85,7 @@ class ExportRoutes:
         row = await self.kit.database.read(_HOMES, context)
         homes: list[UUID] = sorted((row and row["ids"]) or [])
         if call.request.scope["method"] != "HEAD":
-            await self._note(call, homes)
+            await self._note(call)
         reply = Streamed(self._document(context, homes))
         reply.header("content-disposition", f'attachment; filename="roost-{user_id}.json"')
         reply.header("cache-control", "no-store")
@@ -98,9 +100,7 @@ class ExportRoutes:
         async def work(transaction: Transaction) -> Reply:
             context, trail = context_of(call), trail_of(call)
             await erase_user(transaction, user_id, context, trail, confirm=call.body.confirm)
-            reply = empty()
-            reply.header("set-cookie", f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax")
-            return reply
+            return self.login.logged_out(call, empty())
 
         reply = await self.kit.change(call, work)
         self.authenticator.cache.forget()
@@ -116,16 +116,15 @@ class ExportRoutes:
             raise ProblemError(errors.FORBIDDEN, "this needs a session, or a token for everything")
         return user_id
 
-    async def _note(self, call: Call, homes: list[UUID]) -> None:
-        context, trail = context_of(call), trail_of(call)
+    async def _note(self, call: Call) -> None:
+        user_id = call.principal.user_id
+        mine = Context(None, user_id, cause=call.request_id)
 
         async def work(transaction: Transaction) -> None:
-            for home in homes:
-                await enter(transaction, replace(context, workspace_id=home))
-                target = ("user", call.principal.user_id)
-                await trail.within(home).record(transaction, "data.exported", target)
+            target = ("user", user_id)
+            await record_everywhere(transaction, trail_of(call), mine, "data.exported", target)
 
-        await self.kit.database.write(context, work)
+        await self.kit.database.write(mine, work)
         self.kit.ticks.announce()
 
     async def _document(self, context: Context, homes: list[UUID]) -> AsyncIterator[bytes]:

@@ -27,6 +27,7 @@ from roost.db.jsontext import array_text, object_text
 from roost.db.metadata import metadata
 from roost.db.statements import Statement
 from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
+from roost.web.structs import camel
 
 Fate = Literal["deleted", "unnamed", "kept"]
 FATES: Mapping[str, tuple[Fate, str]] = {
@@ -155,9 +156,3 @@ def _shown(table: Table) -> dict[str, Any]:
             continue
         fields[camel(column.name)] = column
     return fields
-
-
-def camel(name: str) -> str:
-    """Write a column's or table's name as the API writes names."""
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)

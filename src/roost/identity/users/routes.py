@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from roost import errors
 from roost.db.pool import Transaction
@@ -14,9 +15,12 @@ from roost.identity.model import Session, User, UserPatch, UserQuery, UserUpsert
 from roost.identity.users.deactivation import deactivate_user
 from roost.identity.users.service import (
     add_user,
+    belongs_elsewhere,
     change_user,
     require_authority,
+    require_rank,
 )
+from roost.identity.workspaces.standing import require_roaming
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version
@@ -136,7 +140,7 @@ class UserRoutes:
 
     async def delete(self, call: Call) -> Reply:
         """Deactivate a user."""
-        user_id, expected = call.id(), expected_version(call.header("if-match"))
+        user_id, expected = self._target(call), expected_version(call.header("if-match"))
 
         async def work(transaction: Transaction) -> Reply:
             await deactivate_user(
@@ -158,17 +162,22 @@ class UserRoutes:
         found(await self.kit.read(call, queries.USER_ITEM, user=user_id), errors.USER_NOT_FOUND)
         if user_id != principal.user_id and not principal.is_admin:
             raise ProblemError(errors.FORBIDDEN, "only an administrator may see another's sessions")
+        # Where somebody works for others is not this workspace's to know.
+        with_places = user_id == principal.user_id or not await belongs_elsewhere(
+            self.kit.database, principal.workspace_id, user_id
+        )
         current = principal.credential_id if principal.kind == "session" else None
         statement, values, sort = lists.prepare(queries.SESSIONS, query, {})
-        row = await self.kit.read(call, statement, **values, user=user_id, current=current)
+        values |= {"user": user_id, "current": current, "with_places": with_places}
+        row = await self.kit.read(call, statement, **values)
         return self.kit.conditional(call, lists.answer(query, sort, row))
 
     async def end_all(self, call: Call) -> Reply:
-        """End all sessions."""
-        user_id = call.id()
+        """End all sessions, of a member who belongs elsewhere too: they can log in again."""
+        user_id = self._target(call)
 
         async def work(transaction: Transaction) -> Reply:
-            await require_authority(transaction, call.principal, user_id, context_of(call))
+            await require_rank(transaction, call.principal, user_id)
             ended = await transaction.rows(queries.END_SESSIONS, user=user_id)
             if ended:
                 await trail_of(call).record(
@@ -180,7 +189,7 @@ class UserRoutes:
 
     async def end_one(self, call: Call) -> Reply:
         """End one session."""
-        user_id, session_id = call.id(), call.id("session_id")
+        user_id, session_id = self._target(call), call.id("session_id")
 
         async def work(transaction: Transaction) -> Reply:
             await require_authority(transaction, call.principal, user_id, context_of(call))
@@ -191,6 +200,17 @@ class UserRoutes:
             return empty()
 
         return await self._cut_off(call, work)
+
+    @staticmethod
+    def _target(call: Call) -> UUID:
+        """Give the path's user. FORBIDDEN for oneself with a token of one workspace only.
+
+        What ends sessions ends them everywhere.
+        """
+        user_id = call.id()
+        if user_id == call.principal.user_id:
+            require_roaming(call.principal)
+        return user_id
 
     async def _cut_off(self, call: Call, work: Work) -> Reply:
         reply = await self.kit.change(call, work)

@@ -11,13 +11,15 @@ from msgspec import UNSET
 from uuid_utils.compat import uuid7
 
 from roost import errors
-from roost.db.pool import Transaction
+from roost.db.pool import Database, Transaction
 from roost.db.tenancy import SET_CONTEXT, Context
 from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.access.credentials import subject_digest
 from roost.identity.audit.trail import Trail
 from roost.identity.model import OBJECT_LIMIT, UserPatch, UserUpsert
+from roost.identity.workspaces import queries as workspace_queries
+from roost.identity.workspaces.standing import ADMINS, lock_workspace
 from roost.web.etag import require_version
 from roost.web.merge import merge_patch
 from roost.web.principal import Principal
@@ -40,13 +42,11 @@ async def show_user(transaction: Transaction, workspace_id: UUID, user_id: UUID)
     return row["body"], row["version"]
 
 
-async def require_authority(
-    transaction: Transaction, principal: Principal, user_id: UUID, context: Context
-) -> Any:  # noqa: ANN401 -- a record
-    """Lock a user whom the caller may act on; gives the row.
+async def require_rank(transaction: Transaction, principal: Principal, user_id: UUID) -> Any:  # noqa: ANN401 -- a record
+    """Lock a user whom the caller ranks high enough to act on; gives the row.
 
-    That is oneself; for admins also a member, unless the member is an owner and the admin is not,
-    or has a workspace elsewhere: a user is one and the same everywhere, and not this one's to rule.
+    That is oneself, for admins a member, and for owners an owner. The workspace is locked as well,
+    unless it is oneself: what the caller may is what they may now.
     """
     place = {"workspace": principal.workspace_id, "user": user_id}
     row = await transaction.row(queries.LOCK_USER, **place)
@@ -56,8 +56,27 @@ async def require_authority(
         return row
     if not principal.is_admin:
         raise ProblemError(errors.FORBIDDEN, "only an administrator may do that to another user")
-    if row["role"] == "owner" and principal.role != "owner":
+    own = await lock_workspace(transaction, principal, ADMINS)
+    standing = await transaction.row(workspace_queries.ROLE, **place)
+    if standing is None:
+        raise ProblemError(errors.USER_NOT_FOUND)
+    if standing["role"] == "owner" and own != "owner":
         raise ProblemError(errors.FORBIDDEN, "only an owner may do that to an owner")
+    return row
+
+
+async def require_authority(
+    transaction: Transaction, principal: Principal, user_id: UUID, context: Context
+) -> Any:  # noqa: ANN401 -- a record
+    """Lock a user whom the caller may rule, as `require_rank` does; gives the row.
+
+    FORBIDDEN for a member who has a workspace elsewhere, one that can be restored included: a user
+    is one and the same everywhere, and not this one's to rule.
+    """
+    row = await require_rank(transaction, principal, user_id)
+    if user_id == principal.user_id:
+        return row
+    place = {"workspace": principal.workspace_id, "user": user_id}
     # Memberships elsewhere show themselves to that user alone.
     await enter(transaction, Context(principal.workspace_id, user_id))
     elsewhere = await transaction.row(queries.OTHER_HOMES, **place)
@@ -67,6 +86,12 @@ async def require_authority(
             errors.FORBIDDEN, "the user belongs to other workspaces too; only they may do that"
         )
     return row
+
+
+async def belongs_elsewhere(database: Database, workspace_id: UUID, user_id: UUID) -> bool:
+    """Whether a member has other workspaces too, which only that user sees otherwise."""
+    row = await database.read(queries.READ_OTHER_HOMES, Context(workspace_id, user_id))
+    return row is None or row["count"] > 0
 
 
 async def change_user(  # noqa: PLR0913 -- who, whom, what, and on which condition
@@ -131,8 +156,9 @@ async def add_user(
     """Add a user, or update the member of that identity; says whether they are new.
 
     CONFLICT when the identity is a stranger's, or the e-mail address anybody else's, here or
-    elsewhere. Nobody's word for an address links an identity to the user who has it: that takes an
-    invitation to an address that was verified, which there is none of yet.
+    elsewhere. FORBIDDEN when one's own address would change: nobody would have vouched for it.
+    Nobody's word for an address links an identity to the user who has it: that takes a log-in there
+    and a session here.
     """
     known = await transaction.row(
         queries.FIND_IDENTITY,
@@ -144,6 +170,15 @@ async def add_user(
     try:
         if known:
             row = await require_authority(transaction, principal, user_id, context)
+            if user_id == principal.user_id and body.email != row["email"]:
+                raise ProblemError(
+                    errors.FORBIDDEN,
+                    "nobody gives themselves another e-mail address",
+                    hint="Leave `email` as it is, or let another administrator change it.",
+                )
+        # Whoever deletes the workspace meanwhile would not know of its new member either.
+        await lock_workspace(transaction, principal, ADMINS)
+        if known:
             await _update(transaction, user_id, row, _given(body), trail)
         else:
             await _insert_member(transaction, user_id, body, context)
@@ -168,9 +203,6 @@ def _given(body: UserUpsert) -> dict[str, Any]:
 async def _insert_member(
     transaction: Transaction, user_id: UUID, body: UserUpsert, context: Context
 ) -> None:
-    # Whoever deletes the workspace meanwhile would not know of its new member.
-    if await transaction.row(queries.LOCK_WORKSPACE, workspace=context.workspace_id) is None:
-        raise ProblemError(errors.WORKSPACE_NOT_FOUND)
     # The policies let a user be made by none but that user.
     await enter(transaction, replace(context, user_id=user_id, actor_id=context.user_id))
     await transaction.row(

@@ -28,7 +28,7 @@ _SET_LIMIT = compiled(
         )
     ),
 )
-_SWEEP = compiled("select sweep_log_ins", select(func.sweep_log_ins()))
+_SWEEP = compiled("select sweep_expired", select(func.sweep_expired()))
 _PURGEABLE = compiled(
     "select purgeable_workspaces",
     select(literal_column("workspace_id", Uuid)).select_from(func.purgeable_workspaces()),

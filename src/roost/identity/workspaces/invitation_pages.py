@@ -9,11 +9,12 @@ import msgspec
 from roost import errors
 from roost.errors import ProblemError
 from roost.identity.access.authenticator import DatabaseAuthenticator
+from roost.identity.access.visitor import visitor
 from roost.identity.audit.trail import address_of
 from roost.identity.workspaces.invitation_model import InvitationPreview
 from roost.identity.workspaces.invitation_routes import JOIN, PAGE, InvitationRoutes
 from roost.identity.workspaces.invitations import preview
-from roost.web.endpoint import Call, Contract, Endpoint, session_cookie
+from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.pages import html_page
 from roost.web.rate import network_of
 from roost.web.reply import Reply
@@ -53,17 +54,11 @@ class InvitationPages:
                 raise
             return allowance.tell(_refused(problem))
         invitation = msgspec.json.decode(body, type=InvitationPreview)
-        reply = _page(invitation, _way_on(secret, logged_in=await self._is_logged_in(call)))
+        reply = _page(
+            invitation,
+            _way_on(secret, logged_in=await visitor(self.authenticator, call) is not None),
+        )
         return allowance.tell(reply)
-
-    async def _is_logged_in(self, call: Call) -> bool:
-        cookie = session_cookie(call.request.scope)
-        if cookie is None:
-            return False
-        try:
-            return await self.authenticator.authenticate(None, cookie, None) is not None
-        except ProblemError:  # somebody without a workspace
-            return False
 
     async def join(self, call: Call) -> Reply:
         """Join, and go on; or say why not."""

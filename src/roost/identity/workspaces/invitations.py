@@ -1,6 +1,6 @@
 """Invitations: a link that makes whoever follows it a member, once."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,12 +19,8 @@ from roost.identity.workspaces import invitation_queries as statements
 from roost.identity.workspaces import member_queries
 from roost.identity.workspaces import queries as workspace_queries
 from roost.identity.workspaces.invitation_model import InvitationCreate
-from roost.identity.workspaces.service import (
-    ADMINS,
-    lock_workspace,
-    require_roaming,
-    show_workspace,
-)
+from roost.identity.workspaces.service import show_workspace
+from roost.identity.workspaces.standing import ADMINS, lock_workspace, require_roaming
 from roost.web.principal import Principal
 
 
@@ -86,6 +82,16 @@ async def preview(database: Database, secret: str) -> str:
     return body
 
 
+@dataclass(frozen=True, slots=True)
+class OpenInvitation:
+    """An invitation that can be used, for as long as its workspace is locked."""
+
+    id: UUID
+    workspace_id: UUID
+    role: str
+    email: str | None
+
+
 async def accept_invitation(
     transaction: Transaction, principal: Principal, secret: str, context: Context, trail: Trail
 ) -> Shown:
@@ -96,6 +102,20 @@ async def accept_invitation(
     """
     require_roaming(principal)
     user_id = principal.user_id
+    invitation = await open_invitation(transaction, secret, context)
+    await use_invitation(transaction, user_id, invitation, trail)
+    shown = await show_workspace(transaction, user_id, invitation.workspace_id)
+    await enter(transaction, context)
+    return shown
+
+
+async def open_invitation(
+    transaction: Transaction, secret: str, context: Context
+) -> OpenInvitation:
+    """Find an invitation and lock its workspace, in which the transaction is afterwards.
+
+    INVITATION_NOT_FOUND for one that can't be used.
+    """
     workspace_id, invitation_id = await _find(transaction, secret, context)
     await enter(transaction, replace(context, workspace_id=workspace_id))
     place = {"workspace": workspace_id, "invitation": invitation_id}
@@ -103,10 +123,18 @@ async def accept_invitation(
     # One after the other: who comes second finds it used.
     if await transaction.row(queries.LOCK_WORKSPACE, workspace=workspace_id) is None:
         raise missing
-    invitation = await transaction.row(statements.OPEN_INVITATION, **place)
-    if invitation is None:
+    row = await transaction.row(statements.OPEN_INVITATION, **place)
+    if row is None:
         raise missing
-    await _require_meant(transaction, user_id, invitation["email"])
+    return OpenInvitation(invitation_id, workspace_id, row["role"], row["email"])
+
+
+async def use_invitation(
+    transaction: Transaction, user_id: UUID, invitation: OpenInvitation, trail: Trail
+) -> None:
+    """Make a user a member; the transaction is in that workspace, in the user's name."""
+    workspace_id = invitation.workspace_id
+    await _require_meant(transaction, user_id, invitation.email)
     role = await transaction.row(workspace_queries.ROLE, workspace=workspace_id, user=user_id)
     if role is not None:
         raise ProblemError(errors.CONFLICT, "you are a member of that workspace already")
@@ -115,19 +143,17 @@ async def accept_invitation(
         new_id=uuid7(),
         new_workspace_id=workspace_id,
         new_user_id=user_id,
-        new_role=invitation["role"],
+        new_role=invitation.role,
     )
+    place = {"workspace": workspace_id, "invitation": invitation.id}
     await transaction.row(statements.ACCEPT_INVITATION, **place, user=user_id)
     await trail.within(workspace_id).record(
         transaction,
         "member.joined",
         ("user", user_id),
-        role=invitation["role"],
-        invitation=str(invitation_id),
+        role=invitation.role,
+        invitation=str(invitation.id),
     )
-    shown = await show_workspace(transaction, user_id, workspace_id)
-    await enter(transaction, context)
-    return shown
 
 
 async def _find(transaction: Transaction, secret: str, context: Context) -> tuple[UUID, UUID]:
@@ -144,8 +170,9 @@ async def _find(transaction: Transaction, secret: str, context: Context) -> tupl
 async def _require_meant(transaction: Transaction, user_id: UUID, email: str | None) -> None:
     if email is None:
         return
-    mine: Any = await transaction.row(member_queries.EMAIL, user=user_id)
-    if mine["email"] != email:
+    if await transaction.row(member_queries.HAS_EMAIL, user=user_id, email=email) is None:
         raise ProblemError(
-            errors.FORBIDDEN, "the invitation is for somebody with another e-mail address"
+            errors.FORBIDDEN,
+            "the invitation is for an e-mail address that you have not proved to be yours",
+            hint="Log in by a provider that has verified the address, or ask for another one.",
         )

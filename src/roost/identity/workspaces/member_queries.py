@@ -2,7 +2,20 @@
 
 from typing import Any
 
-from sqlalchemy import Select, Text, any_, bindparam, delete, func, or_, select, update
+from sqlalchemy import (
+    Select,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from roost.db.jsontext import object_text
@@ -10,10 +23,10 @@ from roost.db.keyset import Ordering
 from roost.db.statements import compiled
 from roost.db.tenancy import TENANT_ID
 from roost.identity.queries import USER, WORKSPACE, contains
-from roost.identity.tables import memberships, users
+from roost.identity.tables import identities, memberships, users
 from roost.web.lists import Fields, Listing
 
-_m, _u = memberships.c, users.c
+_i, _m, _u = identities.c, memberships.c, users.c
 _FIELDS: Fields = {
     "userId": _u.id,
     "email": _u.email,
@@ -64,7 +77,19 @@ REMOVE_MEMBER = compiled(
     "delete memberships",
     delete(memberships).where(_m.workspace_id == WORKSPACE, _m.user_id == USER),
 )
-EMAIL = compiled(
-    "select users.email", select(func.lower(_u.email).label("email")).where(_u.id == USER)
+_address = bindparam("email", type_=Text)
+_mine = _i.user_id == USER
+HAS_EMAIL = compiled(
+    "select users.email",
+    select(_u.id).where(
+        _u.id == USER,
+        or_(
+            exists().where(_mine, _i.email_verified, func.lower(_i.email) == _address),
+            and_(func.lower(_u.email) == _address, not_(exists().where(_mine))),
+        ),
+    ),
 )
-"""An address before its user belongs to the workspace; run with that user in the context."""
+"""Whether a user has proved to have an address: to a provider, or to the operator who made them.
+
+What a provider did not verify proves nothing. Run it with that user in the context.
+"""

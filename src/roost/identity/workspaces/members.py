@@ -15,7 +15,8 @@ from roost.identity import queries
 from roost.identity.audit.trail import Trail
 from roost.identity.users.service import Shown
 from roost.identity.workspaces import member_queries
-from roost.identity.workspaces.service import ADMINS, OWNERS, house, lock_workspace, show_workspace
+from roost.identity.workspaces.service import house, show_workspace
+from roost.identity.workspaces.standing import ADMINS, OWNERS, lock_workspace
 from roost.web.principal import Principal
 from roost.web.query import invalid
 

@@ -12,7 +12,6 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
-    text,
     update,
 )
 
@@ -20,12 +19,10 @@ from roost.db.jsontext import object_text
 from roost.db.keyset import Ordering
 from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, USER_ID, tenant_read
-from roost.identity.queries import USER, WORKSPACE, new_row
+from roost.identity.queries import KEPT, USER, WORKSPACE, new_row
 from roost.identity.tables import memberships, users, workspaces
 from roost.web.lists import Fields, Listing
 
-KEPT = text("interval '30 days'")
-"""How long a deleted workspace can be restored; `purge_workspace` in the database knows it too."""
 _w, _m, _u = workspaces.c, memberships.c, users.c
 _FIELDS: Fields = {
     "id": _w.id,

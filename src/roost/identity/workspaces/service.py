@@ -18,19 +18,20 @@ from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.audit.trail import Trail
 from roost.identity.model import WorkspaceCreate, WorkspacePatch
-from roost.identity.tables import ROLES
 from roost.identity.users.service import Shown, enter
 from roost.identity.workspaces import queries as workspace_queries
-from roost.web.etag import require_version
+from roost.identity.workspaces.standing import (
+    ADMINS,
+    OWNERS,
+    lock_workspace,
+    require_roaming,
+)
 from roost.web.principal import Principal
 from roost.web.query import invalid
 
 _MAX_SLUG = 63
 MAX_NAME = 255
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-OWNERS = frozenset({"owner"})
-ADMINS = frozenset({"owner", "admin"})
-EVERYBODY = frozenset(ROLES)
 
 
 def slug_of(name: str) -> str:
@@ -62,12 +63,6 @@ async def create_workspace(
     shown = await show_workspace(transaction, principal.user_id, workspace_id)
     await enter(transaction, context)
     return workspace_id, shown
-
-
-def require_roaming(principal: Principal) -> None:
-    """Raise FORBIDDEN unless the credential acts for its user in all of their workspaces."""
-    if "*" not in principal.scopes:
-        raise ProblemError(errors.FORBIDDEN, "a token with narrower scopes stays in its workspace")
 
 
 async def change_workspace(
@@ -201,30 +196,6 @@ async def insert_owned(
         new_user_id=owner_id,
         new_role="owner",
     )
-
-
-async def lock_workspace(
-    transaction: Transaction,
-    principal: Principal,
-    roles: frozenset[str] = EVERYBODY,
-    expected: int | None = None,
-) -> str:
-    """Lock the principal's workspace; gives the role that they have in it now.
-
-    A principal may have been remembered for a moment, and the rights be gone meanwhile:
-    WORKSPACE_NOT_FOUND or FORBIDDEN. PRECONDITION_FAILED when another version was expected.
-    """
-    place = {"workspace": principal.workspace_id, "user": principal.user_id}
-    row = await transaction.row(queries.LOCK_WORKSPACE, workspace=principal.workspace_id)
-    found = await transaction.row(workspace_queries.ROLE, **place) if row else None
-    if row is None or found is None:
-        raise ProblemError(errors.WORKSPACE_NOT_FOUND)
-    role: str = found["role"]
-    if role not in roles:
-        wanted = " or ".join(sorted(roles))
-        raise ProblemError(errors.FORBIDDEN, f"this needs the role {wanted} in that workspace")
-    require_version(expected, row["version"])
-    return role
 
 
 async def show_workspace(transaction: Transaction, user_id: UUID, workspace_id: UUID) -> Shown:

@@ -1,6 +1,6 @@
 """Environments with their sealed secrets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -106,7 +106,9 @@ _PUT_SECRETS: Final = compiled(
 )
 _CLEAR: Final = compiled(
     "delete environment_secrets.migrated",
-    delete(environment_secrets).where(_s.workspace_id == WORKSPACE, is_any(_s.environment_id)),
+    delete(environment_secrets)
+    .where(_s.workspace_id == WORKSPACE, is_any(_s.environment_id))
+    .returning(_s.environment_id, _s.name),
 )
 _FOUND: Final = compiled(
     "select environments.migrated",
@@ -122,11 +124,12 @@ _FOUND_SECRETS: Final = compiled(
 )
 _TAKE_BACK: Final = compiled(
     "delete environments.migrated",
-    delete(environments).where(
-        _e.workspace_id == WORKSPACE, _e.user_id == USER, is_any(_e.id), _e.version == 1
-    ),
+    delete(environments)
+    .where(_e.workspace_id == WORKSPACE, _e.user_id == USER, is_any(_e.id), _e.version == 1)
+    .returning(_e.id),
 )
 _Secret = tuple[str, str, bytes]
+_KIND: Final = "environment"
 
 
 class EnvironmentTarget:
@@ -185,9 +188,12 @@ class EnvironmentTarget:
         rows = encode(contents).decode()
         changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
         written = {str(row["id"]) for row in changed}
-        await transaction.row(_CLEAR, workspace=place.workspace_id, ids=list(written))
+        had = await transaction.rows(_CLEAR, workspace=place.workspace_id, ids=list(written))
         kept = [each for each in secrets if each[0] in written]
         await self._put_secrets(transaction, place, kept)
+        still = {(each[0], each[1]) for each in kept}
+        gone = {(str(row["environment_id"]), row["name"]) for row in had} - still
+        await place.tell(transaction, "secret.deleted", _KIND, _by_environment(gone))
         return len(written)
 
     async def _put_secrets(
@@ -202,10 +208,21 @@ class EnvironmentTarget:
                 names=[each[1] for each in secrets],
                 ciphertexts=[each[2] for each in secrets],
             )
+            named = [(each[0], each[1]) for each in secrets]
+            await place.tell(transaction, "secret.set", _KIND, _by_environment(named))
 
     async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
         """Delete environments nobody has changed since."""
-        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, user=place.user_id, ids=ids)
+        # Their secrets go with them, and nobody would know their names.
+        kept = await transaction.rows(_FOUND_SECRETS, workspace=place.workspace_id, ids=ids)
+        mine = {"workspace": place.workspace_id, "user": place.user_id}
+        deleted = {row["id"] for row in await transaction.rows(_TAKE_BACK, **mine, ids=ids)}
+        gone = [
+            (str(row["environment_id"]), row["name"])
+            for row in kept
+            if row["environment_id"] in deleted
+        ]
+        await place.tell(transaction, "secret.deleted", _KIND, _by_environment(gone))
 
     async def restore(
         self, transaction: Transaction, place: Place, target_id: str, before: Content
@@ -216,6 +233,13 @@ class EnvironmentTarget:
             content = now[target_id].values() | before
             secrets = [(target_id, name, value) for name, value in unsealed(before).items()]
             await self._put(transaction, place, [content], secrets)
+
+
+def _by_environment(secrets: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for environment, name in secrets:
+        names.setdefault(environment, []).append(name)
+    return names
 
 
 def _drafts(items: Sequence[Item]) -> list[EnvironmentDraft]:

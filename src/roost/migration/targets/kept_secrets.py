@@ -28,6 +28,8 @@ _sealed = (
 )
 VALUE: Final = "value"
 """The name under which a kept secret's own value is known here."""
+_KIND: Final = "kept_secret"
+"""What the audit trail calls one; its name is its user's own affair."""
 
 _CREATE: Final = compiled(
     "insert kept_secrets",
@@ -50,7 +52,7 @@ _FOUND: Final = compiled(
     ),
 )
 _TAKE_BACK: Final = compiled(
-    "delete kept_secrets", delete(kept_secrets).where(_mine, is_any(_c.id))
+    "delete kept_secrets", delete(kept_secrets).where(_mine, is_any(_c.id)).returning(_c.id)
 )
 
 
@@ -71,14 +73,24 @@ class KeptSecretTarget:
 
     async def create(self, transaction: Transaction, place: Place, items: Sequence[Item]) -> None:
         """Seal and insert."""
-        await transaction.row(_CREATE, **self._values(place, items))
+        values = self._values(place, items)
+        await transaction.row(_CREATE, **values)
+        await self._tell_set(transaction, place, values["ids"])
 
     async def overwrite(
         self, transaction: Transaction, place: Place, changes: Sequence[Change]
     ) -> int:
         """Seal and replace."""
         values = self._values(place, [change.item for change in changes])
-        return len(await transaction.rows(_OVERWRITE, **values))
+        return await self._put(transaction, place, values)
+
+    async def _put(self, transaction: Transaction, place: Place, values: dict[str, Any]) -> int:
+        rows = await transaction.rows(_OVERWRITE, **values)
+        await self._tell_set(transaction, place, [str(row["id"]) for row in rows])
+        return len(rows)
+
+    async def _tell_set(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
+        await place.tell(transaction, "secret.set", _KIND, dict.fromkeys(ids, ()))
 
     def _values(self, place: Place, items: Sequence[Item]) -> dict[str, Any]:
         drafts = [item.draft for item in items]
@@ -93,17 +105,20 @@ class KeptSecretTarget:
 
     async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
         """Delete secrets."""
-        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, user=place.user_id, ids=ids)
+        mine = {"workspace": place.workspace_id, "user": place.user_id}
+        rows = await transaction.rows(_TAKE_BACK, **mine, ids=ids)
+        gone = dict.fromkeys((str(row["id"]) for row in rows), ())
+        await place.tell(transaction, "secret.deleted", _KIND, gone)
 
     async def restore(
         self, transaction: Transaction, place: Place, target_id: str, before: Content
     ) -> None:
         """Put the sealed value back."""
-        await transaction.rows(
-            _OVERWRITE,
-            workspace=place.workspace_id,
-            user=place.user_id,
-            ids=[target_id],
-            names=[""],
-            ciphertexts=[unsealed(before)[VALUE]],
-        )
+        values = {
+            "workspace": place.workspace_id,
+            "user": place.user_id,
+            "ids": [target_id],
+            "names": [""],
+            "ciphertexts": [unsealed(before)[VALUE]],
+        }
+        await self._put(transaction, place, values)

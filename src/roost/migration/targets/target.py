@@ -11,16 +11,34 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 
 from roost.db.pool import Transaction
 from roost.db.sealing import SecretBox
+from roost.identity.audit.trail import Trail
 from roost.migration.content import Content, content_of, normal
 from roost.migration.model import Item
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Whose rows they are, and what seals their secrets."""
+    """Whose rows they are, what seals their secrets, and which migration writes them."""
 
     workspace_id: UUID
     user_id: UUID
     box: SecretBox
+    migration_id: UUID
+
+    async def tell(
+        self,
+        transaction: Transaction,
+        action: str,
+        kind: str,
+        names: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Write down in the audit trail what was done to secrets: by target, their names if any."""
+        trail = Trail(self.workspace_id, self.user_id, request_id=str(self.migration_id))
+        of_this = {"migrationId": self.migration_id}
+        events = [
+            (target, {"names": sorted(each), **of_this} if each else of_this)
+            for target, each in names.items()
+        ]
+        await trail.record_several(transaction, action, kind, events)
 
 
 class Found(msgspec.Struct):

@@ -34,6 +34,8 @@ def upgrade() -> None:
     _make_invitations()
     _make_audit_events()
     _narrow()
+    # Kept answers hold people's words: they go in time, whether or not their user comes again.
+    open_to_owner("idempotency_keys")
     _make_functions()
     make_erasure()
 
@@ -49,6 +51,7 @@ def _extend_users() -> None:
     op.create_check_constraint("users_kind_check", "users", "kind in ('person', 'agent')")
     for column in (
         sa.Column("subject_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("issuer", sa.Text(), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("email_verified", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
@@ -270,7 +273,8 @@ def _narrow() -> None:
         delete=_MINE,
     )
     grant(
-        "identities", "select, insert, delete, update (email, email_verified, name, last_login_at)"
+        "identities",
+        "select, insert, delete, update (issuer, email, email_verified, name, last_login_at)",
     )
     isolate_by_command(
         "access_tokens",
@@ -294,7 +298,7 @@ def _narrow() -> None:
 
 # What no tenant may see of the others, but upkeep needs: names of rows, nothing else.
 _FUNCTIONS = f"""
-create function sweep_log_ins() returns bigint
+create function sweep_expired() returns bigint
 language sql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
     with attempts as (
@@ -305,9 +309,12 @@ as $$
         delete from public.sessions
         where coalesce(revoked_at, least(expires_at, last_seen_at + interval '7 days'))
             < now() - interval '30 days' returning 1
+    ), answers as (
+        delete from public.idempotency_keys where created_at < now() - interval '24 hours'
+        returning 1
     )
     select (select count(*) from attempts) + (select count(*) from links)
-        + (select count(*) from ended)
+        + (select count(*) from ended) + (select count(*) from answers)
 $$;
 
 create function purgeable_workspaces() returns table (workspace_id uuid)
@@ -327,12 +334,33 @@ as $function$
 declare
     present constant text := current_setting('roost.workspace_id', true);
     owned regclass;
+    agents uuid[];
 begin
     perform from public.workspaces w where w.id = target for update;
     if not exists (select from public.purgeable_workspaces() p where p.workspace_id = target) then
         return false;
     end if;
     perform set_config('roost.workspace_id', target::text, true);
+    -- An agent belongs to one workspace; one that was removed is known by its token's making alone.
+    agents := array(
+        select u.id from public.users u
+        where u.kind = 'agent'
+            and not exists (
+                select from public.memberships m
+                where m.user_id = u.id and m.workspace_id <> target
+            )
+            and (
+                exists (
+                    select from public.memberships m
+                    where m.user_id = u.id and m.workspace_id = target
+                )
+                or exists (
+                    select from public.audit_events a
+                    where a.workspace_id = target and a.action = 'token.created'
+                        and a.details ->> 'agentId' = u.id::text
+                )
+            )
+    );
     for owned in
         select c.oid::regclass from pg_class c
         join pg_attribute a on a.attrelid = c.oid and a.attname = 'workspace_id'
@@ -344,15 +372,38 @@ begin
         execute format('delete from %s where workspace_id = $1', owned) using target;
     end loop;
     delete from public.workspaces w where w.id = target;
+    delete from public.users u where u.id = any (agents);
     delete from journal.journal j where j.workspace_id = target;
+    if agents <> '{{}}' then
+        perform journal.redact('public.users', 'id', agents::text[],
+            '{{email,name,avatar_url,profile,preferences,last_login_at}}');
+    end if;
     perform set_config('roost.workspace_id', coalesce(present, ''), true);
     return true;
 end
 $function$;
 
-revoke all on function sweep_log_ins(), purgeable_workspaces(), purge_workspace(uuid) from public;
-grant execute on function sweep_log_ins(), purgeable_workspaces(), purge_workspace(uuid)
-    to roost_app;
+-- Whether a user has the address by right: by a provider's word, or, without identities, by the
+-- operator's. Who signs up is told apart by it from those who only claimed the address.
+create function is_email_proved(address text) returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+    select exists (
+        select from public.users u
+        where lower(u.email) = lower(is_email_proved.address) and (
+            not exists (select from public.identities i where i.user_id = u.id)
+            or exists (
+                select from public.identities i
+                where i.user_id = u.id and i.email_verified and lower(i.email) = lower(u.email)
+            )
+        )
+    )
+$$;
+
+revoke all on function sweep_expired(), purgeable_workspaces(), purge_workspace(uuid),
+    is_email_proved(text) from public;
+grant execute on function sweep_expired(), purgeable_workspaces(), purge_workspace(uuid),
+    is_email_proved(text) to roost_app;
 """
 
 
