@@ -258,7 +258,7 @@ class ReturnQuery(msgspec.Struct, frozen=True, rename="camel"):
     return_to: (
         Annotated[
             str,
-            Meta(max_length=8000, description="Where to go afterwards: a path, or a known one."),
+            Meta(max_length=4000, description="Where to go afterwards: a path, or a known one."),
         ]
         | None
     ) = None

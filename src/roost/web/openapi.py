@@ -200,7 +200,8 @@ def _header(name: str, description: str, longest: int | None = None) -> dict[str
 def _responses(endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
     contract = endpoint.contract
     answers: dict[str, Any] = {
-        str(status): _success(contract, known) for status in (contract.status, *contract.also)
+        str(status): _success(contract, known, status)
+        for status in (contract.status, *contract.also)
     }
     if endpoint.method == "GET" and contract.permission is not None:
         answers["304"] = {"description": "Not modified"}
@@ -234,8 +235,8 @@ def _problems(endpoint: Endpoint) -> list[errors.Entry]:
     return found
 
 
-def _success(contract: Contract, known: dict[int, Any]) -> dict[str, Any]:
-    if contract.status in {204, 303}:
+def _success(contract: Contract, known: dict[int, Any], status: int) -> dict[str, Any]:
+    if status in {204, 303}:
         return {"description": contract.summary}
     if contract.returns is None:
         return {
