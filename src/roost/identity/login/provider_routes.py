@@ -10,7 +10,7 @@ from roost.errors import ProblemError
 from roost.identity.access import credentials
 from roost.identity.audit.trail import address_of
 from roost.identity.login.attempts import LIFE_SECONDS
-from roost.identity.login.pages import LOGIN, login_page, login_path, private, with_pages
+from roost.identity.login.pages import LOGIN, login_page, login_path, private, privately
 from roost.identity.login.provider_login import CallbackQuery, ProviderLogin
 from roost.identity.login.return_to import way_back
 from roost.identity.login.routes import LoginRoutes, client_of
@@ -83,7 +83,7 @@ class ProviderRoutes:
             way = way_back(wanted, self.service.redirects) if wanted else None
             return login_page(self.service.providers, way)
 
-        return await with_pages(call, work)
+        return await privately(work)
 
     async def providers(self, call: Call) -> Reply:
         """Answer which providers there are."""
@@ -110,7 +110,7 @@ class ProviderRoutes:
             self._remember(call, reply, browser)
             return allowance.tell(private(reply))
 
-        return await with_pages(call, work)
+        return await privately(work)
 
     async def finish(self, call: Call) -> Reply:
         """Take the browser back, and log its user in."""
@@ -130,7 +130,7 @@ class ProviderRoutes:
             reply.header("location", done.return_to)
             return allowance.tell(private(reply))
 
-        return await with_pages(call, work)
+        return await privately(work)
 
     async def link(self, call: Call) -> Reply:
         """Give the address at the provider; the browser goes there by itself."""

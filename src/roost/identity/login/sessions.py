@@ -12,12 +12,9 @@ from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.access import credentials
-from roost.identity.audit.trail import Trail
+from roost.identity.audit.trail import MAX_ADDRESS, MAX_USER_AGENT, Trail, stored
 from roost.identity.login import queries as login_queries
 from roost.identity.users.service import enter
-
-_MAX_USER_AGENT = 500
-_MAX_ADDRESS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,8 @@ async def start_session(
         new_id=session_id,
         user=user_id,
         token_hash=credentials.digest(secret),
-        user_agent=_stored(client.user_agent, _MAX_USER_AGENT),
-        address=_stored(client.address, _MAX_ADDRESS),
+        user_agent=stored(client.user_agent, MAX_USER_AGENT),
+        address=stored(client.address, MAX_ADDRESS),
     )
     if client.session is not None and credentials.is_opaque_secret(client.session):
         await _end_presented(transaction, user_id, client)
@@ -115,10 +112,6 @@ async def _end_presented(transaction: Transaction, user_id: UUID, client: Client
     hashed = credentials.digest(client.session or "")
     await enter(transaction, Context(None, user_id, hashed.hex(), client.cause))
     await transaction.row(login_queries.END_PRESENTED, token_hash=hashed)
-
-
-def _stored(text: str | None, longest: int) -> str | None:
-    return None if text is None else text.replace("\x00", "")[:longest]
 
 
 async def end_session(transaction: Transaction, user_id: UUID, session_id: UUID) -> None:
