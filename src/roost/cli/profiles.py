@@ -22,7 +22,7 @@ def dump(
     CommandError when it can't be had whole, unless `keep_going`.
     """
     # Here, for only this command needs the readers.
-    from roost.migration.profiles import finding, reading, storage  # noqa: PLC0415
+    from roost.migration.profiles import finding, reading, storage  # noqa: PLC0415 -- see above
 
     try:
         taken = reading.take(finding.find(browser, profile), origin)

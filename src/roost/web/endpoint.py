@@ -168,7 +168,7 @@ class Gate:
             scope = request.scope
             call = Call(request)
             if contract.permission is not None:
-                call._admit = partial(self._admit, call, contract, contract.permission)  # noqa: SLF001
+                call._admit = partial(self._admit, call, contract, contract.permission)  # noqa: SLF001 -- the gate fills it in
                 await call.still_admitted()
             if not contract.foreign_query:
                 call.query = query.read(scope["query_string"])

@@ -104,7 +104,7 @@ class Limits:
 def _shared(url: str, clock: Clock, time_limit: float) -> "SharedBuckets":
     try:
         # Here, for the package is optional.
-        from roost.web.rate.shared import SharedBuckets  # noqa: PLC0415
+        from roost.web.rate.shared import SharedBuckets  # noqa: PLC0415 -- the library is an extra
     except ImportError as error:
         message = "ROOST_REDIS_URL needs one package more: pip install 'roost[redis]'"
         raise SettingsError(message) from error
