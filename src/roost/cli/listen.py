@@ -14,6 +14,7 @@ from uvicorn.supervisors import Multiprocess
 
 from roost.cli.context import CommandError
 from roost.cli.worker import HANDOVER, Handover
+from roost.web.origin import is_loopback
 from roost.web.protocol import Protocol
 
 WORKER_START_SECONDS = 60
@@ -45,12 +46,7 @@ class Listen:
     @property
     def is_loopback(self) -> bool:
         """Whether nobody else's machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     def bind(self) -> socket.socket:
         """Take the port; CommandError when somebody has it."""

@@ -1,5 +1,6 @@
 """Origins of web pages (RFC 6454): a scheme, a host, and a port unless it is the scheme's own."""
 
+import ipaddress
 from urllib.parse import urlsplit
 
 _PORTS = {"http": ":80", "https": ":443"}
@@ -15,3 +16,13 @@ def written_alike(origin: str) -> str:
     """Write an origin as browsers do: in lower case, without the scheme's own port."""
     lowered = origin.strip().lower()
     return lowered.removesuffix(_PORTS.get(lowered.partition("://")[0], ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine's own name or address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,6 +1,5 @@
 """A log-in by a provider, from the first click to the session."""
 
-import ipaddress
 import logging
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from roost.identity.providers import ProviderClient, Providers
 from roost.identity.providers.vault import Vault
 from roost.settings import Settings
 from roost.web.endpoint import API
+from roost.web.origin import is_loopback
 
 _log = logging.getLogger("roost.identity")
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
@@ -155,16 +155,6 @@ def no_providers(database: Database) -> ProviderLogin:
     return ProviderLogin(
         database, secrets, providers, Arrivals(database, Vault(database, secrets, providers))
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether it is this machine's own name or address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _require_issuer(client: ProviderClient, given: str) -> None:
