@@ -26,6 +26,7 @@ from roost.identity.workspaces.housekeeping import keep_clean
 from roost.journal.install import grant_sql, install_sql
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
+from roost.migration.background import Background
 from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.settings import Settings
@@ -68,6 +69,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     dump_limit: int = 64 * 1024 * 1024,
     limits: Limits | None = None,
     logins: ProviderLogin | None = None,
+    background: Background | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     endpoints: list[Endpoint] = [
@@ -76,7 +78,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         ).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
-        *MigrationRoutes(kit, secrets, dump_limit).endpoints(),
+        *MigrationRoutes(kit, secrets, dump_limit, background).endpoints(),
         *probes.endpoints(),
     ]
     return [*endpoints, *page_endpoints(lambda: openapi.document(endpoints, __version__))]
@@ -91,6 +93,7 @@ class Parts:
     authenticator: DatabaseAuthenticator
     telemetry: Telemetry
     limits: Limits
+    background: Background
 
 
 class Application:
@@ -153,13 +156,16 @@ class Application:
             present = await extensions(connection)
         limits = Limits(self._settings.redis_url)
         self._stack.push_async_callback(limits.close)
-        parts = Parts(database, ticker, authenticator, telemetry, limits)
         secrets = open_secret_box(self._settings.secret_keys, self._data_dir)
+        migrations = Migrations(database, secrets, ticker.announce)
+        background = Background(migrations.keep_resuming)
+        self._stack.push_async_callback(background.close)
+        parts = Parts(database, ticker, authenticator, telemetry, limits, background)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:
             # The first who logs in need not wait for it, nor everybody with them.
             self._run_beside(asyncio.to_thread(library))
-        self._run_beside(Migrations(database, secrets, ticker.announce).keep_resuming())
+        self._run_beside(migrations.keep_resuming())
 
     def _run_beside(self, work: Coroutine[Any, Any, object]) -> None:
         """Run it in the background until the application closes."""
@@ -189,6 +195,7 @@ class Application:
             dump_limit=settings.dump_limit,
             limits=parts.limits,
             logins=provider_login(parts.database, secrets, settings),
+            background=parts.background,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note
