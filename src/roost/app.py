@@ -27,6 +27,7 @@ from roost.journal.install import grant_sql, install_sql
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
 from roost.migration.assets import AssetRoutes
+from roost.migration.background import Background
 from roost.migration.connect import ConnectPages
 from roost.migration.pages import MigrationPages
 from roost.migration.routes import MigrationRoutes
@@ -73,6 +74,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     limits: Limits | None = None,
     logins: ProviderLogin | None = None,
     origins: Origins | None = None,
+    background: Background | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -80,7 +82,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *IdentityRoutes(kit, authenticator, production, public_url, limits, logins).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
-        *MigrationRoutes(kit, secrets, dump_limit).endpoints(),
+        *MigrationRoutes(kit, secrets, dump_limit, background).endpoints(),
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),
         *AssetRoutes().endpoints(),
@@ -98,6 +100,7 @@ class Parts:
     authenticator: DatabaseAuthenticator
     telemetry: Telemetry
     limits: Limits
+    background: Background
 
 
 class Application:
@@ -160,13 +163,16 @@ class Application:
             present = await extensions(connection)
         limits = Limits(self._settings.redis_url)
         self._stack.push_async_callback(limits.close)
-        parts = Parts(database, ticker, authenticator, telemetry, limits)
         secrets = open_secret_box(self._settings.secret_keys, self._data_dir)
+        migrations = Migrations(database, secrets, ticker.announce)
+        background = Background(migrations.keep_resuming)
+        self._stack.push_async_callback(background.close)
+        parts = Parts(database, ticker, authenticator, telemetry, limits, background)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:
             # The first who logs in need not wait for it, nor everybody with them.
             self._run_beside(asyncio.to_thread(library))
-        self._run_beside(Migrations(database, secrets, ticker.announce).keep_resuming())
+        self._run_beside(migrations.keep_resuming())
 
     def _run_beside(self, work: Coroutine[Any, Any, object]) -> None:
         """Run it in the background until the application closes."""
@@ -198,6 +204,7 @@ class Application:
             limits=parts.limits,
             logins=provider_login(parts.database, secrets, settings),
             origins=origins,
+            background=parts.background,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note

@@ -368,6 +368,12 @@ MIGRATION_STATE = _entry(
     "The migration is not in a state for that",
     "The step asked for does not follow from the migration's present state.",
 )
+MIGRATION_BACKUP_NOT_FOUND = _entry(
+    "MIGRATION_BACKUP_NOT_FOUND",
+    404,
+    "The dump was deleted",
+    "The migration's owner has deleted the dump; what was migrated from it is still there.",
+)
 PRECONDITION_FAILED = _entry(
     "PRECONDITION_FAILED",
     412,

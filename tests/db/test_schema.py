@@ -140,12 +140,15 @@ async def test_an_upgrade_waits_for_another_that_is_under_way(scratch_database: 
     await other.close()
 
 
-async def upgrade_before_the_last(owner: str, monkeypatch: pytest.MonkeyPatch, home: Path) -> str:
-    """Upgrade as a Roost that lacks the newest revision; gives the revision it stops at."""
-    *older, last = known_revisions()
+async def upgrade_before(
+    revision: str, owner: str, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> str:
+    """Upgrade as a Roost from before a revision; gives the revision it stops at."""
+    older = [each for each in known_revisions() if each < revision]
     shutil.copytree(schema.REVISIONS, home / "revisions")
-    for script in (home / "revisions" / "versions").glob(f"r{last}_*"):
-        script.unlink()
+    for script in (home / "revisions" / "versions").glob("r*"):
+        if script.name >= f"r{revision}":
+            script.unlink()
     with monkeypatch.context() as patch:
         for module in (schema, rendering):
             patch.setattr(module, "REVISIONS", home / "revisions")
@@ -157,7 +160,7 @@ async def test_a_lock_of_somebody_else_ends_the_upgrade_and_nothing_is_changed(
     scratch_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     owner = await made_empty(scratch_database)
-    before_last = await upgrade_before_the_last(owner, monkeypatch, tmp_path)
+    before_last = await upgrade_before("0006", owner, monkeypatch, tmp_path)
     connection = await asyncpg.connect(owner)
     holder = await asyncpg.connect(owner)
     transaction = holder.transaction()
@@ -169,16 +172,17 @@ async def test_a_lock_of_somebody_else_ends_the_upgrade_and_nothing_is_changed(
     assert [await listing(connection, what, "public") for what in LISTINGS] == before
     assert (await schema_state(connection)).current == before_last
     await transaction.rollback()
-    assert await upgrade(owner, SCHEMA_TOOLS) == known_revisions()[-1:]
+    newer = [each for each in known_revisions() if each >= "0006"]
+    assert await upgrade(owner, SCHEMA_TOOLS) == newer
     await holder.close()
     await connection.close()
 
 
-async def test_rows_from_before_the_last_revision_are_kept_and_completed(
+async def test_rows_from_before_a_revision_are_kept_and_completed(
     scratch_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     owner = await made_empty(scratch_database)
-    await upgrade_before_the_last(owner, monkeypatch, tmp_path)
+    await upgrade_before("0006", owner, monkeypatch, tmp_path)
     connection = await asyncpg.connect(owner)
     user, workspace = uuid4(), uuid4()
     await connection.execute("insert into users (id, email) values ($1, 'a@example.test')", user)

@@ -19,7 +19,7 @@ CHANCE = {
     "db/pool.py",
     "identity/access/listener.py",
     "migration/ledger.py",
-    "migration/service.py",
+    "migration/carrying.py",
     "telemetry/exchange.py",
     "telemetry/spans.py",
 }

@@ -122,7 +122,13 @@ async def test_no_word_is_left_but_work_in_shared_workspaces(
             f"update {table} set {column} = $2 where id = $1", rows[table], f'{ANN}, "again" \\ ()'
         )
     before = await holding(all_seeing, ANN)
-    wordless = {"login_links", "memberships", "migration_dumps", "provider_tokens"}
+    wordless = {
+        "login_links",
+        "memberships",
+        "migration_backups",
+        "migration_dumps",
+        "provider_tokens",
+    }
     assert before >= set(FATES) - wordless
     await erase(world, rows["users"])
     left = {name.removeprefix("journal of ") for name in await holding(all_seeing, ANN)}

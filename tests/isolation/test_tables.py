@@ -29,6 +29,7 @@ NOT_THE_OWNERS = {
     "environments",
     "kept_secrets",
     "messages",
+    "migration_backups",
     "migration_dumps",
     "migration_items",
     "migration_keys",

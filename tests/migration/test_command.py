@@ -127,7 +127,6 @@ def test_conflicts_go_as_they_were_told_to(
     [
         (["/no/such/file"], 1, "cannot be read"),
         ([str(BROWSER), "--conflict", "guess"], 2, "guess"),
-        ([str(BROWSER), "--conflict", "merge"], 1, "AUTO_MERGE is not there yet"),
         ([str(BROWSER), "--user", "nobody@roost.example"], 1, "no user"),
         ([str(BROWSER), "--batch-size", "0"], 2, "batch-size"),
         ([__file__], 1, "no JSON object"),

@@ -101,7 +101,7 @@ class TestBrowser:
         }
         for draft in found:
             for value in draft.secrets.values():
-                assert value not in str(draft.config)
+                assert str(value) not in str(draft.config)
 
     def test_the_pull_requests_lost_their_weight_only(self, browser: tuple[Dump, Parsed]) -> None:
         _, result = browser

@@ -98,10 +98,6 @@ BAD = {
     "option out of range": (b'{"keys": {}, "config": {"batchSize": 0}}', "VALIDATION_ERROR"),
     "config no object": (b'{"keys": {}, "config": 7}', "VALIDATION_ERROR"),
     "config no json": (b'{"keys": {}, "config": {]}}', "MALFORMED_BODY"),
-    "not there yet": (
-        b'{"keys": {}, "config": {"conflictResolution": "AUTO_MERGE"}}',
-        "VALIDATION_ERROR",
-    ),
     "origin no text": (b'{"keys": {}, "origin": 7}', "VALIDATION_ERROR"),
     "a parsed value": (b'{"keys": {"task-store": {"state": {}}}}', "MIGRATION_SOURCE"),
     "a key twice": (b'{"keys": {"a": "1", "a": "2"}}', "MIGRATION_SOURCE"),

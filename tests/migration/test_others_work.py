@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from uuid_utils.compat import uuid7
 
 from roost.db.pool import Database
 from roost.environments.model import SECRET_NAME
-from roost.migration import claim
+from roost.migration import carrying, claim, run
+from roost.migration.ledger import Ledger
 from roost.migration.model import Config, State
 from roost.migration.request import open_dump
 from roost.migration.service import Migrations
@@ -74,15 +74,26 @@ async def test_overwriting_taken_back_gives_the_conversation_back_to_the_letter(
     assert (await bench.rows(person, "messages"))["messages"] == before["messages"]
 
 
-async def test_a_task_that_was_answered_in_is_not_taken_back_but_named(bench: Bench) -> None:
+class Answered(Ledger):
+    """A run during which its user answers in a task, once the first batch is committed."""
+
+    say: Any = None
+
+    async def write(self, work: Any) -> Any:
+        result = await super().write(work)
+        if self.state is State.APPLYING and self.done == 1 and Answered.say is not None:
+            say, Answered.say = Answered.say, None
+            await say()
+        return result
+
+
+async def test_a_task_that_was_answered_in_is_not_taken_back_but_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     person = await bench.person()
-    body = (
-        "if new.title = 'Task 7' then insert into messages "
-        "(workspace_id, id, task_id, position, role, text) "
-        f"values (new.workspace_id, '{uuid7()}', '{TASK}', 2, 'user', 'go on'); "
-        "new.title = 'x'; end if; return new;"
-    )
-    async with tampering(bench, person, "tasks", "before insert", body):
+    monkeypatch.setattr("roost.migration.service.Ledger", Answered)
+    monkeypatch.setattr(Answered, "say", lambda: say(person, "go on"))
+    async with tampering(bench, person, "tasks", "before insert", SPOIL):
         migration = await person.migrate(
             {"task-store": store(task(1), task(2), task(7))}, batchSize=1
         )
@@ -180,21 +191,21 @@ async def test_a_migration_that_cannot_go_on_holds_up_no_other_and_is_tried_agai
 ) -> None:
     people = [await bench.person(), await bench.person()]
     with monkeypatch.context() as patched:
-        patched.setattr("roost.migration.service.carry_out", _stop)
+        patched.setattr("roost.migration.carrying.carry_out", _stop)
         for person in people:
             with pytest.raises(StoppedError):
                 await person.migrate({"theme": "dark"})
-    finish = Migrations._finish_earlier
+    finish = carrying.finish_earlier
     failures: list[UUID] = []
 
-    async def once_broken(self: Migrations, workspace_id: UUID, user_id: UUID) -> int:
+    async def once_broken(make: Any, workspace_id: UUID, user_id: UUID) -> int:
         if not failures:
             failures.append(user_id)
             raise OSError
-        return await finish(self, workspace_id, user_id)
+        return await finish(make, workspace_id, user_id)
 
-    monkeypatch.setattr(Migrations, "_finish_earlier", once_broken)
-    monkeypatch.setattr("roost.migration.service._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(carrying, "finish_earlier", once_broken)
+    monkeypatch.setattr("roost.migration.carrying._FIRST_PAUSE", 0.01)
     async with asyncio.timeout(20):
         await bench.migrations.keep_resuming()
     assert failures
@@ -207,23 +218,31 @@ async def _stop(*_: object, **__: object) -> None:
     raise StoppedError
 
 
-@pytest.mark.parametrize("when", ["before it began", "in its middle"])
-async def test_applying_what_is_cancelled_meanwhile_is_refused(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, when: str
+async def test_what_is_being_applied_cannot_be_cancelled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = await bench.person()
     migration = await person.migrate({"theme": "dark"}, review=True)
     path = f"{API}/migration/{migration['id']}"
-    name = "carry_out" if when == "before it began" else "make_plan"
-    room = "service" if when == "before it began" else "run"
-    module = __import__(f"roost.migration.{room}", fromlist=[name])
-    real = getattr(module, name)
+    real = run.carry_out
+    refused: list[tuple[int, str]] = []
 
-    async def cancelled_first(*arguments: Any, **options: Any) -> None:
-        assert (await person.client.post(f"{path}/cancel")).status_code == 200
-        await real(*arguments, **options)
+    async def cancelled_first(ledger: Ledger) -> None:
+        answer = await person.client.post(f"{path}/cancel")
+        refused.append((answer.status_code, answer.json()["code"]))
+        await real(ledger)
 
-    monkeypatch.setattr(module, name, cancelled_first)
+    monkeypatch.setattr(carrying, "carry_out", cancelled_first)
+    answer = await person.client.post(f"{path}/apply")
+    assert (answer.status_code, answer.json()["data"]["state"]) == (200, "completed")
+    assert refused == [(409, "MIGRATION_STATE")]
+
+
+async def test_what_was_cancelled_cannot_be_applied(bench: Bench) -> None:
+    person = await bench.person()
+    migration = await person.migrate({"theme": "dark"}, review=True)
+    path = f"{API}/migration/{migration['id']}"
+    assert (await person.client.post(f"{path}/cancel")).status_code == 200
     answer = await person.client.post(f"{path}/apply")
     assert (answer.status_code, answer.json()["code"]) == (409, "MIGRATION_STATE")
     assert answer.json()["state"] == State.CANCELLED

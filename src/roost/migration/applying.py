@@ -1,6 +1,6 @@
 """Writing what was planned, a batch a transaction."""
 
-from collections.abc import Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Final
 
@@ -8,12 +8,16 @@ import asyncpg
 import msgspec
 
 from roost.db.pool import Transaction
-from roost.migration import plan, quarantine, writes
-from roost.migration.failure import refused_row
+from roost.migration import quarantine, writes
+from roost.migration.backup import back_up_between
+from roost.migration.failure import Failure, refused_row
 from roost.migration.ledger import Ledger
-from roost.migration.model import Counts, Item, Progress, State, Verdict
+from roost.migration.model import Counts, Item, Resolution, State, Verdict
 from roost.migration.planning import decide_batch
+from roost.migration.resolving import copied
 from roost.migration.retreat import give_up
+from roost.migration.stream import Batch
+from roost.migration.targets.registry import ORDER, table_of
 from roost.migration.targets.target import Change
 
 REFUSED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
@@ -24,72 +28,87 @@ class StaleError(Exception):
     """A row is not as it was when the batch was planned."""
 
 
+class RefusedError(Exception):
+    """The database does not take a row, and nothing may be left out."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
 async def apply(ledger: Ledger) -> None:
     """Write batch after batch; take it all back when a row is refused and nothing may be."""
-    for start, batch in ledger.batches(ledger.done):
-        try:
-            await _apply_part(ledger, start, batch)
-        except REFUSED as error:
-            await give_up(ledger, refused_row(error, batch[0]), ledger.done)
-            return
+    async with aclosing(ledger.batches(ledger.done)) as batches:
+        async for batch in batches:
+            try:
+                await _apply_part(ledger, batch)
+            except RefusedError as refused:
+                await give_up(ledger, refused.failure, ledger.done)
+                return
     await ledger.write(partial(_applied, ledger))
 
 
-async def _apply_part(ledger: Ledger, start: int, batch: list[Item]) -> None:
+async def _apply_part(ledger: Ledger, batch: Batch) -> None:
     """Apply a batch; halve it where the database refuses a row, until that is found."""
     try:
         try:
-            await ledger.write(partial(_apply_batch, ledger, start, batch))
+            await ledger.write(partial(_apply_batch, ledger, batch))
         except (StaleError, asyncpg.UniqueViolationError):
-            await ledger.write(partial(_replan, ledger, start, batch))
-            await ledger.write(partial(_apply_batch, ledger, start, batch))
+            await ledger.write(partial(_replan, ledger, batch))
+            await ledger.write(partial(_apply_batch, ledger, batch))
     except REFUSED as error:
-        if len(batch) > 1:
-            half = len(batch) // 2
-            await _apply_part(ledger, start, batch[:half])
-            await _apply_part(ledger, start + half, batch[half:])
-        elif ledger.config.continue_on_error:
-            item, refusal = batch[0], refused_row(error, batch[0])
-            item.verdict, item.reason, item.detail = (
-                Verdict.INVALID,
-                refusal.reason,
-                refusal.message,
-            )
-            item.draft = None
-            await ledger.write(partial(_replan, ledger, start, batch))
-            await ledger.write(partial(_apply_batch, ledger, start, batch))
-        else:
-            raise
+        if len(batch.items) > 1:
+            half = len(batch.items) // 2
+            await _apply_part(ledger, Batch(batch.start, batch.items[:half]))
+            await _apply_part(ledger, Batch(batch.start + half, batch.items[half:]))
+            return
+        refusal = refused_row(error, batch.items[0])
+        if not ledger.config.continue_on_error:
+            raise RefusedError(refusal) from error
+        item = quarantine.refused(batch.items[0], ledger.place.user_id, refusal.message)
+        batch = Batch(batch.start, [item])
+        await ledger.write(partial(_replan, ledger, batch))
+        await ledger.write(partial(_apply_batch, ledger, batch))
 
 
-async def _replan(
-    ledger: Ledger, start: int, batch: Sequence[Item], transaction: Transaction
-) -> None:
-    await ledger.hold(transaction, start)
-    stop = start + len(batch)
-    await transaction.row(writes.CLEAR_ITEMS, **ledger.this, start=start, stop=stop)
-    await decide_batch(ledger, start, batch, transaction)
+async def _replan(ledger: Ledger, batch: Batch, transaction: Transaction) -> None:
+    await ledger.hold(transaction, batch.start)
+    await decide_batch(ledger, batch, transaction)
+    if ledger.config.backup_before_migration:
+        await back_up_between(ledger, batch.start, batch.stop, transaction)
 
 
-async def _apply_batch(
-    ledger: Ledger, start: int, batch: list[Item], transaction: Transaction
-) -> None:
-    if await _is_done(ledger, start + len(batch), transaction):
-        return
-    await ledger.hold(transaction, start)
-    stop = start + len(batch)
-    rows = await transaction.rows(writes.PLANNED, **ledger.this, start=start, stop=stop)
+async def _apply_batch(ledger: Ledger, batch: Batch, transaction: Transaction) -> None:
+    await ledger.hold(transaction, batch.start)
+    place = {**ledger.this, "start": batch.start, "stop": batch.stop}
+    rows = await transaction.rows(writes.PLANNED, **place)
+    owner = ledger.place.user_id
+    pairs = zip(batch.items, rows, strict=True)
+    items = [quarantine.as_planned(item, row, owner) for item, row in pairs]
     created: dict[str, list[Item]] = {}
     changed: dict[str, list[Change]] = {}
-    for row, item in zip(rows, batch, strict=True):
+    for row, item in zip(rows, items, strict=True):
         if row["verdict"] == Verdict.CREATE:
-            created.setdefault(plan.table_of(item), []).append(item)
-        elif row["resolution"] == plan.OVERWRITE:
+            created.setdefault(table_of(item), []).append(item)
+        elif row["resolution"] == Resolution.KEEP_BOTH:
+            copy = copied(item, ledger.place)
+            created.setdefault(table_of(copy), []).append(copy)
+        elif row["is_changing"]:
             version = None if row["version"] in (None, "null") else int(row["version"])
             kept = msgspec.json.decode(row["kept"] or "{}")
-            change = Change(item, version, kept)
-            changed.setdefault(plan.table_of(item), []).append(change)
-    for table in plan.ORDER:
+            changed.setdefault(table_of(item), []).append(Change(item, version, kept))
+    await _write(ledger, created, changed, transaction)
+    await quarantine.keep(transaction, ledger.place, ledger.targets, items)
+    await ledger.advance(transaction, batch.stop, batch.items[-1].key)
+
+
+async def _write(
+    ledger: Ledger,
+    created: dict[str, list[Item]],
+    changed: dict[str, list[Change]],
+    transaction: Transaction,
+) -> None:
+    for table in ORDER:
         target = ledger.targets[table]
         if table in created:
             await target.create(transaction, ledger.place, created[table])
@@ -97,15 +116,6 @@ async def _apply_batch(
             count = await target.overwrite(transaction, ledger.place, changed[table])
             if count != len(changed[table]):
                 raise StaleError
-    await quarantine.keep(transaction, ledger.place, ledger.targets, batch)
-    await ledger.advance(transaction, stop)
-
-
-async def _is_done(ledger: Ledger, stop: int, transaction: Transaction) -> bool:
-    """Whether this batch was committed after all, when nobody could say so."""
-    row = await ledger.load(transaction)
-    progress = msgspec.json.decode(row["progress"], type=Progress)
-    return row["state"] == State.APPLYING and progress.done >= stop
 
 
 async def _applied(ledger: Ledger, transaction: Transaction) -> None:
@@ -120,6 +130,6 @@ async def _applied(ledger: Ledger, transaction: Transaction) -> None:
 
 async def complete(ledger: Ledger, counts: Counts, transaction: Transaction) -> None:
     """End it well: every key is safely stored."""
-    await transaction.row(writes.KEYS_STORED, **ledger.this)
-    ledger.done = len(ledger.items)
+    await transaction.row(writes.KEYS_STORED, **ledger.this, stored=True)
+    ledger.done = ledger.total
     await ledger.move(transaction, State.COMPLETED, counts=counts, ended=True)

@@ -15,7 +15,7 @@ from roost.identity import administration
 from roost.migration import queries
 from roost.migration.ledger import OnProgress
 from roost.migration.model import Config
-from roost.migration.request import open_dump, require_known
+from roost.migration.request import open_dump
 from roost.migration.service import Migrations
 
 
@@ -35,7 +35,6 @@ async def migrate_file(target: Target, order: Order, on_progress: OnProgress) ->
 
     ProblemError when the file is no dump, or another migration is running.
     """
-    config = require_known(order.config)
     received = open_dump(order.raw, order.origin)
     order.raw = b""
     connection = await target.connect_as_owner()
@@ -49,7 +48,10 @@ async def migrate_file(target: Target, order: Order, on_progress: OnProgress) ->
     database = await Database.connect(target.pool)
     try:
         migrations = Migrations(database, box, _nobody_listens)
-        migration_id = await migrations.start(workspace_id, user_id, received, config, on_progress)
+        whose = workspace_id, user_id
+        migration_id = await migrations.start(
+            *whose, received, order.config, on_progress=on_progress
+        )
         context = Context(workspace_id, user_id)
         row = await database.read(queries.REPORT, context, migration=migration_id)
     finally:

@@ -69,12 +69,20 @@ def digest(content: Content) -> bytes:
 
 def differences(incoming: Content, existing: Content) -> list[str]:
     """The fields of `incoming` that `existing` has otherwise."""
-    return [name for name, value in incoming.items() if not _equal(value, existing.get(name))]
+    return [name for name, value in incoming.items() if not equal(value, existing.get(name))]
 
 
-def _equal(left: object, right: object) -> bool:
+def equal(left: object, right: object) -> bool:
+    """Whether two JSON values are the same, in whatever form their numbers are."""
     # To Python True is 1; to JSON it is not.
-    return left == right and _canonical(left) == _canonical(right)
+    return left == right and (
+        _canonical(left) == _canonical(right) or canonical(left) == canonical(right)
+    )
+
+
+def canonical(value: object) -> bytes:
+    """The one text that a JSON value has, whatever the order of its keys and its numbers' form."""
+    return _canonical(normal(encode(value)))
 
 
 def known_better(item: Item, incoming: Content, existing: Content) -> Content:
@@ -88,6 +96,16 @@ def known_better(item: Item, incoming: Content, existing: Content) -> Content:
         if guessed and existing.get(name) is not None:
             names.append(name)
     return {name: existing[name] for name in names}
+
+
+def source_digest(item: Item) -> bytes:
+    """The SHA-256 of what the source said of an item, the same at every import."""
+    content: Content = normal(content_of(item))
+    assumed = getattr(item.draft, "assumed", ())
+    if assumed:
+        guessed = {_WIRE[column] for column in assumed} | set(_FOLLOWING)
+        content = {name: value for name, value in content.items() if name not in guessed}
+    return digest(content)
 
 
 def content_of(item: Item) -> bytes:

@@ -78,12 +78,18 @@ class TaskDraft(msgspec.Struct, kw_only=True, gc=False):
     status_message: str | None = None
     has_changes: bool = False
     pull_request: PullRequest | None = None
-    position: int | None = None
+    position: float | None = None
     metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime
     messages: list[MessageDraft]
     assumed: tuple[str, ...] = ()
+
+
+class SealedText(msgspec.Struct, frozen=True, gc=False):
+    """A secret that came sealed, by this server's own keys."""
+
+    token: bytes
 
 
 class EnvironmentDraft(msgspec.Struct, kw_only=True, gc=False):
@@ -95,7 +101,7 @@ class EnvironmentDraft(msgspec.Struct, kw_only=True, gc=False):
     repository: str | None
     config: dict[str, Any]
     is_active: bool
-    secrets: dict[str, str]
+    secrets: dict[str, str | SealedText]
     created_at: datetime
     updated_at: datetime
     assumed: tuple[str, ...] = ()
@@ -127,7 +133,7 @@ class SecretDraft(msgspec.Struct):
     """A credential found under a key of its own."""
 
     name: str
-    value: str
+    value: str | SealedText
     key: str
 
     def __repr__(self) -> str:

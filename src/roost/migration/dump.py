@@ -24,6 +24,11 @@ class Received(msgspec.Struct):
     dump: Dump
     origin: str | None
 
+    def forget(self) -> None:
+        """Let go of the bytes, once they are packed: what follows reads them as they are stored."""
+        self.raw = b""
+        self.dump.keys = {}
+
 
 class Packed(msgspec.Struct):
     """A dump as it is stored."""

@@ -1,11 +1,14 @@
 """Why a migration failed: a code, a message for people that says what to do, and where."""
 
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import msgspec
 
 from roost.migration.model import Item
+
+REFUSED: Final = "REFUSED_BY_DATABASE"
+"""The reason of an item whose row the database did not take."""
 
 
 class Failure(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
@@ -51,7 +54,7 @@ def refused_row(error: asyncpg.PostgresError, item: Item) -> Failure:
         "What had been written was taken back.",
         key=item.key,
         kind=item.kind.value,
-        reason="REFUSED_BY_DATABASE",
+        reason=REFUSED,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from roost.migration.mapping.rows import KEYS as ROW_KEYS
+from roost.migration.mapping.rows import NAMES as ROW_NAMES
 from roost.migration.model import Kind
 
 
@@ -21,6 +23,7 @@ class Handler(Enum):
     DOCUMENT = auto()
     OFFLINE_WRITES = auto()
     SECRET = auto()
+    ROWS = auto()
     BACKUP = auto()
     SKIP = auto()
     UNKNOWN = auto()
@@ -87,6 +90,16 @@ EXACT: Final[dict[str, Rule]] = {
     **dict.fromkeys(("electric_auth_token", "electric-auth"), _SECRET),
     **dict.fromkeys(("openai-token", "anthropic-token", "github_access_token"), _SECRET),
     "ambient-agent-visualization-state": _TOOL,
+    **{
+        ROW_KEYS[table]: Rule(Handler.ROWS, kind, ROW_NAMES)
+        for table, kind in (
+            ("environment", Kind.ENVIRONMENT),
+            ("task", Kind.TASK),
+            ("document", Kind.DOCUMENT),
+            ("preference", Kind.PREFERENCE),
+            ("secret", Kind.SECRET),
+        )
+    },
     **dict.fromkeys(("setItem", "getItem", "removeItem", "clear"), _FUNCTION),
 }
 

@@ -3,21 +3,22 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from roost.db.faults import ContentionError, UnavailableError
+from roost.db.faults import ContentionError, OutcomeUnknownError, UnavailableError
 from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
 from roost.migration import writes
 from roost.migration.content import encode
 from roost.migration.failure import Failure
-from roost.migration.model import Config, Counts, Item, KeyReport, Progress, State, Verdict
-from roost.migration.plan import OVERWRITE, Targets
+from roost.migration.model import Config, Counts, Progress, Resolution, State, Verdict
+from roost.migration.stream import Batch, Reading
+from roost.migration.targets.registry import Targets
 from roost.migration.targets.target import Place
 
 T = TypeVar("T")
@@ -51,10 +52,11 @@ class Ledger:
         self.context = Context(place.workspace_id, place.user_id, cause=str(migration_id))
         self.targets = Targets()
         self.config = Config()
-        self.items: list[Item] = []
-        self.keys: list[KeyReport] = []
+        self.reading: Reading
+        self.total = 0
         self.state = State.RECEIVED
         self.done = 0
+        self.current_key: str | None = None
         self._announce = announce
         self._on_progress = on_progress
         self._pending = State.RECEIVED
@@ -69,11 +71,9 @@ class Ledger:
             raise SupersededError(message)
         return row
 
-    def batches(self, start: int) -> list[tuple[int, list[Item]]]:
-        """The items from `start` on, a batch at a time, each with its first position."""
-        size = self.config.batch_size
-        stops = range(start, len(self.items), size)
-        return [(at, self.items[at : at + size]) for at in stops]
+    def batches(self, start: int = 0) -> AsyncGenerator[Batch, None]:
+        """The items from `start` on, a batch at a time."""
+        return self.reading.batches(self.config.batch_size, start)
 
     async def counts(self, transaction: Transaction, *, applied: bool = False) -> Counts:
         """Count the verdicts; with `applied`, what was written too."""
@@ -82,9 +82,13 @@ class Ledger:
             verdict, number = Verdict(row["verdict"]), row["number"]
             counts.found += number
             setattr(counts, verdict.value, getattr(counts, verdict.value) + number)
-            if applied and row["resolution"] == OVERWRITE:
+            if verdict is Verdict.CONFLICT and row["resolution"] is None:
+                counts.unresolved += number
+            if applied and row["is_changing"]:
                 counts.updated += number
-        counts.created = counts.create if applied else 0
+            if applied and row["resolution"] == Resolution.KEEP_BOTH:
+                counts.created += number
+        counts.created += counts.create if applied else 0
         return counts
 
     async def hold(self, transaction: Transaction, expected: int | None = None) -> None:
@@ -95,9 +99,9 @@ class Ledger:
             message = f"the migration is {row['state']} at {done}: another process took it over"
             raise SupersededError(message)
 
-    async def advance(self, transaction: Transaction, done: int) -> None:
-        """Say that so many items are done, in this transaction."""
-        self.done = done
+    async def advance(self, transaction: Transaction, done: int, key: str | None = None) -> None:
+        """Say that so many items are done, in this transaction; `key` is where it is."""
+        self.done, self.current_key = done, key
         await self._put(transaction, self.state)
 
     async def move(
@@ -140,7 +144,7 @@ class Ledger:
 
     def progress(self, state: State) -> Progress:
         """How far the phase is, and how long it may take."""
-        total, done = len(self.items), self.done
+        total, done = max(self.total, self.done), self.done
         seconds = time.monotonic() - self._began
         worked = done - self._began_at
         rate = worked / seconds if seconds > 0 and worked > 0 else None
@@ -150,30 +154,55 @@ class Ledger:
             total=total,
             items_per_second=round(rate, 1) if rate else None,
             eta_seconds=round((total - done) / rate, 1) if rate else None,
-            current_key=self.items[min(done, total - 1)].key if total else None,
+            current_key=self.current_key,
         )
 
     async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a step in a transaction; again, as often as the configuration says, when lost."""
-        state, done = self.state, self.done
-        for attempt in range(self.config.retry_attempts + 1):
-            self._pending = state
-            try:
-                result = await self.database.write(self.context, work)
-            except (UnavailableError, ContentionError):
-                self.state, self.done = state, done
-                if attempt == self.config.retry_attempts:
-                    raise
-                await asyncio.sleep(random.uniform(0.5, 1.5) * 0.1 * 2**attempt)  # noqa: S311
-            except BaseException:
-                self.state, self.done = state, done
-                raise
-            else:
-                break
+        results: list[T] = []
+
+        async def once(transaction: Transaction) -> None:
+            results[:] = [await work(transaction)]
+
+        state = self.state
+        await self._commit(once)
         if self._pending is not state:
             self.state = self._pending
             self._began, self._began_at = time.monotonic(), self.done
         self._announce()
         if self._on_progress is not None:
             self._on_progress(self.progress(self.state))
-        return result
+        return results[0]
+
+    async def _commit(self, once: Callable[[Transaction], Awaitable[None]]) -> None:
+        """Do it until it is committed for certain, or raise with everything as it was."""
+        state, done = self.state, self.done
+        left: tuple[State, int] | None = None
+        for attempt in range(self.config.retry_attempts + 1):
+            self._pending = state
+            try:
+                await self.database.write(self.context, once)
+            except (UnavailableError, ContentionError, SupersededError) as error:
+                if isinstance(error, OutcomeUnknownError):
+                    left = self._pending, self.done
+                if left and await self._is_written(*left):
+                    self._pending, self.done = left
+                    return
+                self.state, self.done = state, done
+                if isinstance(error, SupersededError) or attempt == self.config.retry_attempts:
+                    raise
+                await asyncio.sleep(random.uniform(0.5, 1.5) * 0.1 * 2**attempt)  # noqa: S311 -- jitter
+            except BaseException:
+                self.state, self.done = state, done
+                raise
+            else:
+                return
+
+    async def _is_written(self, state: State, done: int) -> bool:
+        """Whether a step was committed after all, when nobody could say so."""
+        try:
+            row = await self.database.write(self.context, self.load)
+        except (UnavailableError, ContentionError):
+            return False
+        progress = msgspec.json.decode(row["progress"], type=Progress)
+        return row["state"] == state and progress.done == done

@@ -20,6 +20,15 @@ class ConflictResolution(StrEnum):
     AUTO_MERGE = "AUTO_MERGE"
 
 
+class Resolution(StrEnum):
+    """What is done about one conflict."""
+
+    SKIP = "skip"
+    OVERWRITE = "overwrite"
+    MERGE = "merge"
+    KEEP_BOTH = "keepBoth"
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """How a migration is to go; unknown options are refused by name."""
 
@@ -48,11 +57,20 @@ class State(StrEnum):
 
 
 TRANSITIONS: Final[dict[State, frozenset[State]]] = {
-    State.RECEIVED: frozenset({State.PLANNED, State.FAILED, State.CANCELLED}),
-    State.PLANNED: frozenset(
-        {State.AWAITING_RESOLUTION, State.APPLYING, State.FAILED, State.CANCELLED}
+    State.RECEIVED: frozenset(
+        {
+            State.PLANNED,
+            State.AWAITING_RESOLUTION,
+            State.APPLYING,
+            State.FAILED,
+            State.CANCELLED,
+        }
     ),
-    State.AWAITING_RESOLUTION: frozenset({State.APPLYING, State.FAILED, State.CANCELLED}),
+    State.PLANNED: frozenset(
+        {State.RECEIVED, State.AWAITING_RESOLUTION, State.APPLYING, State.FAILED, State.CANCELLED}
+    ),
+    # What was approved or resolved is planned again: the database may have changed meanwhile.
+    State.AWAITING_RESOLUTION: frozenset({State.RECEIVED, State.FAILED, State.CANCELLED}),
     # Without validateAfterMigration there is nothing to verify.
     State.APPLYING: frozenset({State.VERIFYING, State.COMPLETED, State.FAILED, State.CANCELLED}),
     State.VERIFYING: frozenset({State.COMPLETED, State.FAILED, State.CANCELLED}),
@@ -60,7 +78,8 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     # With continueOnError a failed or cancelled run may have committed batches.
     State.FAILED: frozenset({State.UNDONE}),
     State.CANCELLED: frozenset({State.UNDONE}),
-    State.UNDONE: frozenset(),
+    # An undo can be undone.
+    State.UNDONE: frozenset({State.COMPLETED, State.FAILED, State.CANCELLED}),
 }
 
 #: One of these at a time per user and workspace.
@@ -123,7 +142,10 @@ class Item(msgspec.Struct, kw_only=True, rename="camel", gc=False):
 
 
 class Counts(msgspec.Struct, kw_only=True, rename="camel"):
-    """Items by verdict (found is their sum), and rows by what was done to them."""
+    """Items by verdict (found is their sum), rows by what was done to them.
+
+    `unresolved` are the conflicts that nobody has said what to do with.
+    """
 
     found: int = 0
     create: int = 0
@@ -134,6 +156,7 @@ class Counts(msgspec.Struct, kw_only=True, rename="camel"):
     skip: int = 0
     created: int = 0
     updated: int = 0
+    unresolved: int = 0
 
     def add(self, verdict: Verdict) -> None:
         """Count one more item with this verdict."""

@@ -4,6 +4,9 @@ Two members of a workspace may bring the same dump. The second one's rows get id
 and the same ones every time.
 """
 
+import asyncio
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, Uuid, bindparam, func, or_, select
@@ -14,11 +17,14 @@ from roost.environments.tables import environments
 from roost.migration import ids
 from roost.migration.context import Instead
 from roost.migration.ledger import Ledger
-from roost.migration.model import Item, Kind, State
+from roost.migration.model import Kind, State
+from roost.migration.parse import own_ids
+from roost.migration.sources import Dump
 from roost.migration.tables import migration_items
 from roost.migration.targets.target import IDS, USER, WORKSPACE, is_any
 from roost.tasks.tables import tasks
 
+_AT_ONCE: Final = 5_000
 _OTHERS: Final = bindparam("others", type_=ARRAY(Uuid))
 
 
@@ -44,41 +50,40 @@ _PLANNED: Final = compiled(
 )
 
 
-async def occupied(ledger: Ledger, items: list[Item], transaction: Transaction) -> Instead:
+async def occupied(ledger: Ledger, dump: Dump) -> tuple[Instead, int]:
     """Find out which of the items' own ids are not free, and what takes their place.
 
-    Of a plan that is being carried out, its own verdicts say so.
+    Of a plan that is being carried out, its own verdicts say so. Gives also how many elements the
+    dump's stores have, about.
     """
-    instead: dict[Kind, dict[str, str]] = {}
-    planned = ledger.state in (State.APPLYING, State.VERIFYING)
-    for kind, statement in _ROWS.items():
-        others = _others(ledger, items, kind)
-        if not others:
-            continue
-        if planned:
-            rows = await transaction.rows(_PLANNED, **ledger.this, ids=list(others.values()))
-        else:
-            rows = await transaction.rows(
-                statement,
-                workspace=ledger.place.workspace_id,
-                user=ledger.place.user_id,
-                ids=list(others),
-                others=list(others.values()),
-            )
-        found = {str(row["id"]) for row in rows}
-        instead[kind] = {
-            own: other for own, other in others.items() if own in found or other in found
-        }
-    return instead
+    instead: dict[Kind, dict[str, str]] = {kind: {} for kind in _ROWS}
+    found, elements = own_ids(dump.keys), 0
+    while part := await asyncio.to_thread(list, islice(found, _AT_ONCE)):
+        elements += len(part)
+        for kind in _ROWS:
+            others = {
+                own: ids.legacy(ledger.place.user_id, key, source_id)
+                for each, key, source_id, own in part
+                if each is kind
+            }
+            if others:
+                work = partial(_taken, ledger, kind, others)
+                instead[kind] |= await ledger.database.write(ledger.context, work)
+    return instead, elements
 
 
-def _others(ledger: Ledger, items: list[Item], kind: Kind) -> dict[str, str]:
-    """By the UUID that an item brought: the id it has when that is not free."""
-    return {
-        item.target_id: ids.legacy(ledger.place.user_id, item.key, item.source_id)
-        for item in items
-        if item.kind is kind
-        and item.draft is not None
-        and item.target_id is not None
-        and item.target_id == ids.own_uuid(item.source_id)
-    }
+async def _taken(
+    ledger: Ledger, kind: Kind, others: dict[str, str], transaction: Transaction
+) -> dict[str, str]:
+    if ledger.state in (State.APPLYING, State.VERIFYING):
+        rows = await transaction.rows(_PLANNED, **ledger.this, ids=list(others.values()))
+    else:
+        rows = await transaction.rows(
+            _ROWS[kind],
+            workspace=ledger.place.workspace_id,
+            user=ledger.place.user_id,
+            ids=list(others),
+            others=list(others.values()),
+        )
+    found = {str(row["id"]) for row in rows}
+    return {own: other for own, other in others.items() if own in found or other in found}

@@ -9,12 +9,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from roost.migration import reader
+from roost.migration import ids, reader
 from roost.migration.context import Context, Instead, Raw
 from roost.migration.drafts import Warn
 from roost.migration.inspection import inspection_of
@@ -24,6 +24,7 @@ from roost.migration.mapping.backups import backup
 from roost.migration.mapping.documents import document
 from roost.migration.mapping.environments import environment, settle
 from roost.migration.mapping.queued import session, write
+from roost.migration.mapping.rows import row
 from roost.migration.mapping.stores import Broken, Store, open_store
 from roost.migration.mapping.tasks import task
 from roost.migration.model import Counts, Item, KeyReport, Kind, Verdict
@@ -37,6 +38,7 @@ _LISTS: Final[dict[Handler, Elements]] = {
     Handler.ENVIRONMENTS: environment,  # type: ignore[dict-item]
     Handler.SESSIONS: session,
     Handler.OFFLINE_WRITES: write,
+    Handler.ROWS: row,
 }
 _VALUES: Final[dict[Handler, Values]] = {
     Handler.PREFERENCE: values.preference,
@@ -79,8 +81,8 @@ def parse(
     """
     parsed = Parsed([], [])
     for report, items in parse_keys(keys, owner, imported_at, aliases, instead):
-        parsed.keys.append(report)
         parsed.items.extend(items)
+        parsed.keys.append(report)
     return parsed
 
 
@@ -90,17 +92,60 @@ def parse_keys(
     imported_at: datetime,
     aliases: frozenset[str] = frozenset(),
     instead: Instead | None = None,
-) -> Iterator[tuple[KeyReport, list[Item]]]:
-    """As `parse`, one key at a time, so that one key's rows are in memory and not all."""
+) -> Iterator[tuple[KeyReport, Iterator[Item]]]:
+    """As `parse`, one key and one item at a time: nothing keeps them.
+
+    A report is complete when its items have been read, which they must be before the next pair is
+    asked for.
+    """
     context = Context(owner, imported_at, aliases, instead)
-    named = sorted(((storable(key), key) for key in keys), key=lambda pair: _order(pair[0]))
-    first = [pair for pair in named if rule_for(pair[0]).handler is Handler.ENVIRONMENTS]
-    parsed = [_parse_key(context, name, keys[key]) for name, key in first]
+    named = _in_order(keys)
+    first = [pair for pair in named if rule_for(pair[0]).kind is Kind.ENVIRONMENT]
+    parsed = [_parse_whole(context, name, keys[key]) for name, key in first]
     settle((item for _, items in parsed for item in items), imported_at)
-    yield from parsed
-    del parsed
+    while parsed:
+        report, found = parsed.pop(0)
+        yield report, iter(found)
     for name, key in named[len(first) :]:
         yield _parse_key(context, name, keys[key])
+
+
+def own_ids(keys: Mapping[str, bytes]) -> Iterator[tuple[Kind, str, object, str]]:
+    """Find the UUIDs that tasks and environments bring: kind, key, id as it stands, and UUID."""
+    for name, key in _in_order(keys):
+        rule = rule_for(name)
+        if rule.kind not in (Kind.TASK, Kind.ENVIRONMENT):
+            continue
+        for element in open_store(keys[key], rule.names).elements:
+            source_id = _id_of(bytes(element.raw))
+            source_id = element.label if source_id is None else source_id
+            own = ids.own_uuid(source_id)
+            if own is not None:
+                yield rule.kind, name, source_id, own
+
+
+class _Identified(msgspec.Struct, gc=False):
+    id: Any = None
+
+
+_identified: Final = msgspec.json.Decoder(_Identified).decode
+
+
+def _id_of(raw: bytes) -> object:
+    try:
+        return _identified(raw).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        value, _ = reader.read(raw)
+    except reader.MalformedError:
+        return None
+    return value.get("id") if type(value) is dict else None
+
+
+def _in_order(keys: Mapping[str, bytes]) -> list[tuple[str, str]]:
+    """The names that keys are stored under, with the keys, in the order of the parse."""
+    return sorted(((storable(key), key) for key in keys), key=lambda pair: _order(pair[0]))
 
 
 def storable(key: str) -> str:
@@ -112,27 +157,35 @@ def storable(key: str) -> str:
 
 
 def _order(key: str) -> tuple[int, int, str]:
-    rank = _RANKS.get(rule_for(key).handler, 2)
+    rule = rule_for(key)
+    rank = 0 if rule.kind is Kind.ENVIRONMENT else _RANKS.get(rule.handler, 2)
     return rank, _KNOWN_FIRST.get(key, len(_KNOWN_FIRST)), key
 
 
-def _parse_key(context: Context, key: str, raw: bytes) -> tuple[KeyReport, list[Item]]:
+def _parse_whole(context: Context, key: str, raw: bytes) -> tuple[KeyReport, list[Item]]:
+    report, items = _parse_key(context, key, raw)
+    return report, list(items)
+
+
+def _parse_key(context: Context, key: str, raw: bytes) -> tuple[KeyReport, Iterator[Item]]:
     rule = rule_for(key)
-    report = KeyReport(
-        key=key, sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw), kind=rule.kind
-    )
-    items = list(_items(context, key, raw, rule, report))
+    digest = hashlib.sha256(raw).hexdigest()
+    report = KeyReport(key=key, sha256=digest, bytes=len(raw), kind=rule.kind)
+    return report, _counted(report, _items(context, key, raw, rule, report))
+
+
+def _counted(report: KeyReport, items: Iterator[Item]) -> Iterator[Item]:
     for item in items:
+        report.found += 1
         if item.verdict is None:
             report.planned += 1
         elif item.verdict is Verdict.INVALID:
             report.invalid += 1
         else:
             report.skipped += 1
-    report.found = len(items)
-    if not items:
+        yield item
+    if not report.found:
         report.note = "EMPTY"
-    return report, items
 
 
 def _items(context: Context, key: str, raw: bytes, rule: Rule, report: KeyReport) -> Iterator[Item]:

@@ -1,15 +1,19 @@
 """What could not be read is kept all the same: as a document, sealed where it may hold a secret."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
 from roost.db.pool import Transaction
+from roost.migration import ids
+from roost.migration.content import content_of
 from roost.migration.drafts import DocumentDraft, SecretDraft
+from roost.migration.failure import REFUSED
 from roost.migration.mapping.documents import verbatim
 from roost.migration.model import Item, Kind, Verdict
-from roost.migration.plan import Targets, table_of
+from roost.migration.targets.registry import Targets, table_of
 from roost.migration.targets.target import Place
 from roost.migration.text import redact
 
@@ -36,6 +40,28 @@ def kept(item: Item) -> Item | None:
             encoding=encoding,
         )
     return msgspec.structs.replace(item, draft=draft)
+
+
+def refused(item: Item, owner: UUID, message: str) -> Item:
+    """What becomes of an item whose row the database refused: its content is quarantined."""
+    content = content_of(item)
+    name = ["refused", item.target_id]
+    return msgspec.structs.replace(
+        item,
+        target_id=ids.legacy(owner, item.key, name),
+        verdict=Verdict.INVALID,
+        reason=REFUSED,
+        detail=message,
+        draft=None,
+        raw=content,
+    )
+
+
+def as_planned(item: Item, row: Any, owner: UUID) -> Item:  # noqa: ANN401 -- a record
+    """The item as its row says it was decided on: one that was refused is another."""
+    if row["reason"] == REFUSED and item.draft is not None:
+        return refused(item, owner, row["detail"])
+    return item
 
 
 async def keep(

@@ -42,6 +42,7 @@ WIRE: Final[dict[str, Any]] = {
     "counts": _m.counts,
     "progress": _m.progress,
     "error": _m.error,
+    "undo": _m.undo,
     "createdAt": _m.created_at,
     "startedAt": _m.started_at,
     "finishedAt": _m.finished_at,

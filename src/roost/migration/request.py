@@ -9,7 +9,7 @@ import msgspec
 from roost import errors
 from roost.errors import FieldError, ProblemError
 from roost.migration.dump import Received, open_envelope
-from roost.migration.model import Config, ConflictResolution
+from roost.migration.model import Config
 from roost.migration.salvage import Entry, split
 from roost.migration.sources import SourceError
 from roost.web.body import field_error
@@ -49,16 +49,6 @@ def open_dump(raw: bytes, origin: str | None) -> Received:
         raise ProblemError(errors.MIGRATION_SOURCE, error.message, hint=error.hint) from error
 
 
-def require_known(config: Config) -> Config:
-    """Refuse what Roost can't do yet."""
-    if config.conflict_resolution is ConflictResolution.AUTO_MERGE:
-        raise _invalid(
-            "config.conflictResolution",
-            "AUTO_MERGE is not there yet: use AUTO_SKIP, AUTO_OVERWRITE or INTERACTIVE",
-        )
-    return config
-
-
 def _members(raw: bytes) -> dict[str, Entry]:
     taken = split(raw)
     if taken.form == "object" and taken.rest is None and all(e.whole for e in taken.entries):
@@ -73,7 +63,7 @@ def _config(entry: Entry | None) -> Config:
     if entry is None:
         return Config()
     try:
-        return require_known(msgspec.json.decode(bytes(entry.raw), type=Config))
+        return msgspec.json.decode(bytes(entry.raw), type=Config)
     except msgspec.ValidationError as error:
         found = field_error(str(error))
         named = FieldError(f"config.{found.field}".rstrip("."), found.message, found.code)

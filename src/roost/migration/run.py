@@ -4,63 +4,52 @@ Every step is a transaction of its own that moves the progress on, so a run that
 on at the last committed batch. Ids come out of the dump, so doing a step again changes nothing.
 """
 
-import asyncio
 from datetime import datetime
-from functools import partial
 
 import msgspec
 
-from roost.migration import plan, queries
+from roost.migration import queries
 from roost.migration.applying import apply
-from roost.migration.context import Instead
 from roost.migration.dump import open_stored
 from roost.migration.failure import Failure, internal_error
 from roost.migration.ledger import Ledger
-from roost.migration.model import Config, Progress, State
+from roost.migration.model import Config, Counts, Progress, State
 from roost.migration.occupied import occupied
-from roost.migration.parse import Parsed, parse
 from roost.migration.planning import make_plan
 from roost.migration.retreat import end_failed, give_up, take_back
+from roost.migration.stream import Reading
 from roost.migration.verify import verify
 
 
-async def carry_out(ledger: Ledger, *, proceed: bool = False) -> None:
-    """Go as far as the configuration lets it; `proceed` says that a plan was approved."""
+async def carry_out(ledger: Ledger) -> None:
+    """Go as far as the configuration lets it, or to the end when its plan was approved."""
     row = await ledger.write(ledger.load)
     ledger.config = msgspec.json.decode(row["config"], type=Config)
     ledger.state = State(row["state"])
     ledger.done = msgspec.json.decode(row["progress"], type=Progress).done
-    await _parse(ledger, row["created_at"])
+    ledger.total = msgspec.json.decode(row["counts"], type=Counts).found
     if ledger.state is State.VERIFYING and row["error"] is not None:
         await take_back(ledger, msgspec.json.decode(row["error"], type=Failure))
         return
-    if ledger.state in (State.RECEIVED, State.PLANNED):
+    await _open(ledger, row["created_at"])
+    if ledger.state is State.RECEIVED:
         ledger.done = 0
-        await make_plan(ledger, stop=not proceed)
+        await make_plan(ledger, stop=row["approved_at"] is None)
     if ledger.state is State.APPLYING:
         await apply(ledger)
     if ledger.state is State.VERIFYING:
         await verify(ledger)
 
 
-async def _parse(ledger: Ledger, imported_at: datetime) -> None:
-    """Read the dump as it was stored; in a thread, for it may be large."""
+async def _open(ledger: Ledger, imported_at: datetime) -> None:
+    """Open the dump as it was stored, and find out which of its ids are not free."""
     row = await ledger.database.read(
         queries.DUMP, ledger.context, migration=ledger.this["migration"]
     )
     dump = await open_stored(row, ledger.place.box)
-    owner = ledger.place.user_id
-
-    def read(instead: Instead | None = None) -> Parsed:
-        parsed = parse(dump.keys, owner, imported_at, instead=instead)
-        plan.prepare(parsed.items, owner, ledger.targets)
-        return parsed
-
-    parsed = await asyncio.to_thread(read)
-    instead = await ledger.write(partial(occupied, ledger, parsed.items))
-    if any(instead.values()):
-        parsed = await asyncio.to_thread(read, instead)
-    ledger.items, ledger.keys = parsed.items, parsed.keys
+    ledger.reading = Reading(dump, ledger.place.user_id, imported_at, ledger.targets)
+    ledger.reading.instead, elements = await occupied(ledger, dump)
+    ledger.total = ledger.total or elements
 
 
 async def abandon(ledger: Ledger) -> None:
@@ -69,6 +58,6 @@ async def abandon(ledger: Ledger) -> None:
     if ledger.state is State.APPLYING:
         await give_up(ledger, failure, ledger.done)
     elif ledger.state is State.VERIFYING:
-        await give_up(ledger, failure, len(ledger.items))
+        await give_up(ledger, failure, ledger.total)
     else:
         await ledger.write(lambda transaction: end_failed(ledger, failure, transaction))

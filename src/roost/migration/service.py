@@ -1,35 +1,32 @@
-"""Migrations as their owners see them: started, looked at, approved, cancelled, resumed."""
+"""Migrations as their owners see them: started, approved, resolved, cancelled, undone."""
 
 import asyncio
-import logging
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 from uuid_utils.compat import uuid7
 
 from roost import errors
-from roost.db.faults import DatabaseError
 from roost.db.pool import Database, Transaction
 from roost.db.sealing import SecretBox
 from roost.db.tenancy import Context
 from roost.errors import ProblemError
-from roost.migration import queries, writes
+from roost.migration import carrying, queries, writes
+from roost.migration.carrying import carry_on, finish_earlier
 from roost.migration.claim import claimed
 from roost.migration.content import encode
 from roost.migration.dump import Packed, Received, pack
 from roost.migration.ledger import Ledger, OnProgress, SupersededError
 from roost.migration.model import Config, Progress, State, may_follow
-from roost.migration.run import abandon, carry_out
+from roost.migration.resolutions import Answer, choose
 from roost.migration.targets.target import Place
 from roost.migration.text import safe
+from roost.migration.undo import undo
 
-_log = logging.getLogger("roost.migration")
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
-"""Seconds between two tries to resume what could not go on."""
+OnBegun = Callable[[UUID], None]
+"""Told the migration's id when it is certain that it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +37,15 @@ class Migrations:
     box: SecretBox
     announce: Callable[[], None]
 
-    async def start(
+    async def start(  # noqa: PLR0913 -- whose, what, how, and who watches
         self,
         workspace_id: UUID,
         user_id: UUID,
         received: Received,
         config: Config,
+        *,
         on_progress: OnProgress | None = None,
+        on_begun: OnBegun | None = None,
     ) -> UUID:
         """Store a dump and migrate it, as far as `config` lets it go; gives the migration's id.
 
@@ -54,37 +53,76 @@ class Migrations:
         another process is at one.
         """
         packed = await asyncio.to_thread(pack, received.raw, self.box)
+        received.forget()
         async with claimed(self.database, workspace_id, user_id) as mine:
             if not mine:
                 raise ProblemError(errors.MIGRATION_IN_PROGRESS)
-            await self._finish_earlier(workspace_id, user_id)
+            await finish_earlier(self._ledger, workspace_id, user_id)
             migration_id = uuid7()
             await self._receive(workspace_id, user_id, migration_id, packed, received, config)
+            del packed
+            if on_begun is not None:
+                on_begun(migration_id)
             try:
-                await self._carry_out(workspace_id, user_id, migration_id, on_progress)
+                await carry_on(self._ledger(workspace_id, user_id, migration_id, on_progress))
             except SupersededError as error:
                 state = await self._state(workspace_id, user_id, migration_id)
                 raise _not_now(state, "somebody else moved it on meanwhile") from error
         return migration_id
 
-    async def approve(self, workspace_id: UUID, user_id: UUID, migration_id: UUID) -> None:
+    async def approve(
+        self,
+        workspace_id: UUID,
+        user_id: UUID,
+        migration_id: UUID,
+        on_begun: OnBegun | None = None,
+    ) -> None:
         """Carry out a plan. MIGRATION_NOT_FOUND, MIGRATION_STATE or MIGRATION_IN_PROGRESS."""
+        await self._go_on(workspace_id, user_id, migration_id, [], on_begun, approved=True)
+
+    async def resolve(
+        self,
+        workspace_id: UUID,
+        user_id: UUID,
+        migration_id: UUID,
+        answers: Sequence[Answer],
+        on_begun: OnBegun | None = None,
+    ) -> None:
+        """Say what is to be done with conflicts; goes on when that was all it waited for.
+
+        MIGRATION_NOT_FOUND, MIGRATION_STATE, MIGRATION_IN_PROGRESS, or VALIDATION_ERROR for an
+        answer to what is no conflict.
+        """
+        await self._go_on(workspace_id, user_id, migration_id, answers, on_begun, approved=False)
+
+    async def _go_on(  # noqa: PLR0913 -- whose, which, what, and who watches
+        self,
+        workspace_id: UUID,
+        user_id: UUID,
+        migration_id: UUID,
+        answers: Sequence[Answer],
+        on_begun: OnBegun | None,
+        *,
+        approved: bool,
+    ) -> None:
         async with claimed(self.database, workspace_id, user_id) as mine:
             if not mine:
                 raise ProblemError(errors.MIGRATION_IN_PROGRESS)
-            await self._finish_earlier(workspace_id, user_id)
-            state = await self._state(workspace_id, user_id, migration_id)
-            if state is not State.PLANNED:
-                raise _not_now(state, "only a plan can be applied")
-            try:
-                made = await self._carry_out(
-                    workspace_id, user_id, migration_id, None, proceed=True
-                )
-            except SupersededError:
-                made = None
-            state = await self._state(workspace_id, user_id, migration_id)
-            if state is not made or state is State.CANCELLED:
-                raise _not_now(state, "somebody else moved it on meanwhile")
+            await finish_earlier(self._ledger, workspace_id, user_id)
+            ledger = self._ledger(workspace_id, user_id, migration_id)
+            goes_on = await self.database.write(
+                ledger.context,
+                lambda transaction: choose(transaction, ledger.place, answers, approved=approved),
+            )
+            self.announce()
+            if on_begun is not None:
+                on_begun(migration_id)
+            if goes_on:
+                try:
+                    await carry_on(ledger)
+                except SupersededError as error:
+                    state = await self._state(workspace_id, user_id, migration_id)
+                    raise _not_now(state, "somebody else moved it on meanwhile") from error
 
     async def cancel(self, workspace_id: UUID, user_id: UUID, migration_id: UUID) -> None:
         """Give up a migration that waits. MIGRATION_NOT_FOUND, MIGRATION_STATE."""
@@ -104,52 +142,44 @@ class Migrations:
         await self.database.write(Context(workspace_id, user_id, cause=str(migration_id)), work)
         self.announce()
 
+    async def undo(
+        self,
+        workspace_id: UUID,
+        user_id: UUID,
+        migration_id: UUID,
+        *,
+        force: bool,
+        on_begun: OnBegun | None = None,
+    ) -> None:
+        """Take a migration back, or take that back. Errors as `roost.migration.undo`."""
+        async with claimed(self.database, workspace_id, user_id) as mine:
+            if not mine:
+                raise ProblemError(errors.MIGRATION_IN_PROGRESS)
+            await finish_earlier(self._ledger, workspace_id, user_id)
+            place = Place(workspace_id, user_id, self.box, migration_id)
+            await self._state(workspace_id, user_id, migration_id)
+            if on_begun is not None:
+                on_begun(migration_id)
+            await undo(self.database, place, force=force)
+        self.announce()
+
     async def keep_resuming(self) -> None:
         """Go on, from a server's start, with what was left; what fails is tried again later."""
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                _, failed = await self._resume_each()
-            except Exception:  # noqa: BLE001 -- whatever it is, the rest must not stay behind
-                _log.warning("what is left of migrations could not be read", exc_info=True)
-                failed = 1
-            if not failed:
-                return
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter
-            pause = min(pause * 2, _LONGEST_PAUSE)
+        await carrying.keep_resuming(self.database, self._ledger)
 
     async def resume_all(self) -> int:
         """Go on with what killed servers have left, of every workspace; gives how many."""
-        resumed, _ = await self._resume_each()
-        return resumed
+        return await carrying.resume_all(self.database, self._ledger)
 
-    async def _resume_each(self) -> tuple[int, int]:
-        """Give how many went on, and how many could not: one that fails holds up no other."""
-        async with self.database.connection() as connection:
-            unfinished = await connection.fetch(writes.UNFINISHED)
-        resumed = failed = 0
-        for row in unfinished:
-            place = row["workspace_id"], row["user_id"]
-            try:
-                async with claimed(self.database, *place) as mine:
-                    resumed += await self._finish_earlier(*place) if mine else 0
-            except Exception:  # noqa: BLE001 -- whatever it is, the others go on
-                _log.warning("migration %s could not go on yet", row["id"], exc_info=True)
-                failed += 1
-        return resumed, failed
-
-    async def _finish_earlier(self, workspace_id: UUID, user_id: UUID) -> int:
-        """Go on with the migration that a dead process left, if there is one."""
-
-        async def work(transaction: Transaction) -> Any:  # noqa: ANN401 -- a record
-            return await transaction.row(writes.RUNNING_ONE, workspace=workspace_id, user=user_id)
-
-        row = await self.database.write(Context(workspace_id, user_id), work)
-        if row is None:
-            return 0
-        _log.info("going on with migration %s", row["id"])
-        await self._carry_out(workspace_id, user_id, row["id"], None)
-        return 1
+    def _ledger(
+        self,
+        workspace_id: UUID,
+        user_id: UUID,
+        migration_id: UUID,
+        on_progress: OnProgress | None = None,
+    ) -> Ledger:
+        place = Place(workspace_id, user_id, self.box, migration_id)
+        return Ledger(self.database, place, migration_id, self.announce, on_progress)
 
     async def _state(self, workspace_id: UUID, user_id: UUID, migration_id: UUID) -> State:
         context = Context(workspace_id, user_id)
@@ -195,28 +225,6 @@ class Migrations:
         except asyncpg.UniqueViolationError as error:
             raise ProblemError(errors.MIGRATION_IN_PROGRESS) from error
         self.announce()
-
-    async def _carry_out(
-        self,
-        workspace_id: UUID,
-        user_id: UUID,
-        migration_id: UUID,
-        on_progress: OnProgress | None,
-        *,
-        proceed: bool = False,
-    ) -> State:
-        """Go as far as it goes; gives the state in which it was left."""
-        place = Place(workspace_id, user_id, self.box, migration_id)
-        ledger = Ledger(self.database, place, migration_id, self.announce, on_progress)
-        try:
-            await carry_out(ledger, proceed=proceed)
-        except (DatabaseError, SupersededError, asyncio.CancelledError):
-            # The database was away or another process went on: it is resumed where it stands.
-            raise
-        except Exception:  # noqa: BLE001 -- whatever it is, no migration may be stuck in it
-            _log.exception("migration %s failed", migration_id)
-            await abandon(ledger)
-        return ledger.state
 
 
 def _not_now(state: State, why: str) -> ProblemError:

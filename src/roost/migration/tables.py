@@ -35,7 +35,10 @@ def _of_a_migration() -> ForeignKeyConstraint:
 
 
 class MigrationColumns(TypedColumns):
-    """One move of a browser's data; `counts`, `progress` and `error` are JSON objects."""
+    """One move of a browser's data; `counts`, `progress`, `error` and `undo` are JSON objects.
+
+    `approved_at` says when its plan was approved, or its last conflict resolved.
+    """
 
     workspace_id = tenant_id()
     id = row_id()
@@ -52,6 +55,8 @@ class MigrationColumns(TypedColumns):
     started_at: Named[datetime | None] = instant()
     finished_at: Named[datetime | None] = instant()
     updated_at = made_at()
+    undo: Named[dict[str, Any] | None] = Column(JSONB)
+    approved_at: Named[datetime | None] = instant()
 
 
 migrations = Table("migrations", metadata, MigrationColumns)
@@ -65,14 +70,17 @@ Index(
 
 
 class DumpColumns(TypedColumns):
-    """The dump as it was received, compressed; `sha256` and `size` (bytes) are of what came."""
+    """The dump as it was received, compressed and sealed; NULL once its owner has deleted it.
+
+    `sha256` and `size` (bytes) are of what came.
+    """
 
     workspace_id = tenant_id()
     id = row_id()
     migration_id: Named[UUID] = Column(Uuid, nullable=False)
     sha256: Named[bytes] = Column(LargeBinary, nullable=False)
     size: Named[int] = Column(BigInteger, nullable=False)
-    content: Named[bytes] = Column(LargeBinary, nullable=False)
+    content: Named[bytes | None] = Column(LargeBinary)
     created_at = made_at()
 
 
@@ -82,6 +90,29 @@ migration_dumps = Table(
     DumpColumns,
     UniqueConstraint("workspace_id", "migration_id"),
     _of_a_migration(),
+)
+
+
+class BackupColumns(TypedColumns):
+    """Rows as they were before a migration (`undo_number` 0) or one of its undos (1, 2, …).
+
+    `content` is JSON, compressed and sealed; a migration has as many as it had batches.
+    """
+
+    workspace_id = tenant_id()
+    id = row_id()
+    migration_id: Named[UUID] = Column(Uuid, nullable=False)
+    undo_number: Named[int] = Column(Integer, nullable=False)
+    content: Named[bytes] = Column(LargeBinary, nullable=False)
+    created_at = made_at()
+
+
+migration_backups = Table("migration_backups", metadata, BackupColumns, _of_a_migration())
+Index(
+    None,
+    migration_backups.c.workspace_id,
+    migration_backups.c.migration_id,
+    migration_backups.c.undo_number,
 )
 
 

@@ -1,20 +1,26 @@
 """Reading back what was written, and comparing it with the plan, item by item."""
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from roost.db.pool import Transaction
-from roost.migration import plan, quarantine, writes
+from roost.migration import quarantine, writes
 from roost.migration.applying import complete
+from roost.migration.conflicts import secrets_of
 from roost.migration.content import digest
-from roost.migration.drafts import TaskDraft
+from roost.migration.drafts import PreferenceDraft, TaskDraft
 from roost.migration.failure import unverified_items
 from roost.migration.ledger import Ledger
-from roost.migration.model import Item, Verdict
-from roost.migration.plan import Targets
+from roost.migration.model import Item, Resolution, Verdict
+from roost.migration.resolving import copied
 from roost.migration.retreat import give_up
-from roost.migration.targets.sealing import all_open
+from roost.migration.stream import Batch
+from roost.migration.targets.registry import Targets, table_of
+from roost.migration.targets.sealing import all_open, opens_to
 from roost.migration.targets.target import Found, Place
 from roost.migration.targets.tasks import without_later
 
@@ -22,22 +28,23 @@ from roost.migration.targets.tasks import without_later
 async def verify(ledger: Ledger) -> None:
     """Read back what was written; a mismatch takes all of it back."""
     wrong: list[dict[str, Any]] = []
-    for start, batch in ledger.batches(0):
-        wrong += await ledger.write(partial(_verify_batch, ledger, start, batch))
+    async with aclosing(ledger.batches()) as batches:
+        async for batch in batches:
+            wrong += await ledger.write(partial(_verify_batch, ledger, batch))
     if wrong:
-        await give_up(ledger, unverified_items(wrong), len(ledger.items))
+        await give_up(ledger, unverified_items(wrong), ledger.total)
         return
     await ledger.write(partial(_verified, ledger))
 
 
 async def _verify_batch(
-    ledger: Ledger, start: int, batch: list[Item], transaction: Transaction
+    ledger: Ledger, batch: Batch, transaction: Transaction
 ) -> list[dict[str, Any]]:
     await ledger.hold(transaction)
-    stop = start + len(batch)
-    rows = await transaction.rows(writes.PLANNED, **ledger.this, start=start, stop=stop)
-    wrong = await verify_batch(transaction, ledger.place, ledger.targets, rows, batch)
-    await ledger.advance(transaction, stop)
+    place = {**ledger.this, "start": batch.start, "stop": batch.stop}
+    rows = await transaction.rows(writes.PLANNED, **place)
+    wrong = await verify_batch(transaction, ledger.place, ledger.targets, rows, batch.items)
+    await ledger.advance(transaction, batch.stop, batch.items[-1].key)
     return wrong
 
 
@@ -57,15 +64,14 @@ async def verify_batch(
     written: dict[str, list[str]] = {}
     expected: list[tuple[Any, Item, str]] = []
     for row, item in zip(rows, batch, strict=True):
-        kept = item
-        if row["verdict"] == Verdict.INVALID:
-            kept = quarantine.kept(item) or item
-        elif row["verdict"] != Verdict.CREATE and row["resolution"] != plan.OVERWRITE:
+        kept = _written(item, row, place)
+        if kept is None or kept.draft is None:
             continue
-        if kept.draft is not None:
-            table = plan.table_of(kept)
-            written.setdefault(table, []).append(str(kept.target_id))
-            expected.append((row, kept, table))
+        if isinstance(kept.draft, PreferenceDraft):
+            targets.preferences.know(str(kept.target_id), kept.draft.key)
+        table = table_of(kept)
+        written.setdefault(table, []).append(str(kept.target_id))
+        expected.append((row, kept, table))
     found = {
         table: await targets[table].found(transaction, place, ids) for table, ids in written.items()
     }
@@ -85,18 +91,31 @@ async def verify_batch(
     return wrong
 
 
+def _written(item: Item, row: Any, place: Place) -> Item | None:  # noqa: ANN401 -- a record
+    """The item whose row this verdict has written; None when it has written none."""
+    item = quarantine.as_planned(item, row, place.user_id)
+    if row["verdict"] == Verdict.INVALID:
+        return quarantine.kept(item)
+    if row["resolution"] == Resolution.KEEP_BOTH:
+        return copied(item, place)
+    return item if row["verdict"] == Verdict.CREATE or row["is_changing"] else None
+
+
 def _fault(row: Any, item: Item, found: Found | None, place: Place) -> str | None:  # noqa: ANN401 -- a record
     if found is None:
         return "MISSING"
     if not all_open(place.box, found.sealed):
         return "SECRET_UNREADABLE"
-    if row["digest"] is None:
-        return None
-    planned_with = 0 if row["version"] in (None, "null") else int(row["version"])
+    is_new = row["resolution"] == Resolution.KEEP_BOTH or row["version"] in (None, "null")
+    planned_with = 0 if is_new else int(row["version"])
     if found.version is not None and found.version > planned_with + 1:
         # Somebody has changed it since, through Roost: that is no fault of the migration's.
         return None
+    secrets = secrets_of(item)
+    left_alone = row["is_changing"] and "secrets" in msgspec.json.decode(row["kept"] or "{}")
+    if secrets is not None and not left_alone and not opens_to(place.box, found.sealed, secrets):
+        return "DIFFERENT"
     content = found.normal()
     if isinstance(item.draft, TaskDraft):
-        content = without_later(content)
+        content = without_later(content, {each.id for each in item.draft.messages})
     return None if digest(content) == row["digest"] else "DIFFERENT"

@@ -48,6 +48,7 @@ class Migration(Outgoing):
     counts: Counts
     progress: Progress
     error: dict[str, Any] | None
+    undo: dict[str, Any] | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

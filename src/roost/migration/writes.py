@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     DateTime,
     Integer,
@@ -11,12 +12,15 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    case,
     cast,
     column,
     delete,
     func,
     insert,
     literal_column,
+    null,
+    or_,
     select,
     update,
 )
@@ -24,15 +28,27 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from roost.db.statements import Statement, compiled
 from roost.migration.queries import IS_RUNNING, ITEM_COLUMNS, MIGRATION
-from roost.migration.tables import migration_dumps, migration_items, migration_keys, migrations
+from roost.migration.tables import (
+    migration_backups,
+    migration_dumps,
+    migration_items,
+    migration_keys,
+    migrations,
+)
 from roost.migration.targets.target import USER, WORKSPACE, records
 
 _m, _d, _k, _i = migrations.c, migration_dumps.c, migration_keys.c, migration_items.c
+_b = migration_backups.c
+EVERY: Final = 2**31 - 1
+"""Past the last position that an item can have."""
 _STORED: Final = {wire: known for wire, known in ITEM_COLUMNS.items() if wire != "id"}
 
 _this = (_m.workspace_id == WORKSPACE) & (_m.id == MIGRATION)
 _of_this_item = (_i.workspace_id == WORKSPACE) & (_i.migration_id == MIGRATION)
 _of_this_key = (_k.workspace_id == WORKSPACE) & (_k.migration_id == MIGRATION)
+_here = (_i.position >= bindparam("start", type_=Integer)) & (
+    _i.position < bindparam("stop", type_=Integer)
+)
 RECEIVE = compiled(
     "insert migrations",
     insert(migrations).values(
@@ -58,13 +74,29 @@ STORE_DUMP = compiled(
         content=bindparam("content", type_=LargeBinary),
     ),
 )
+FORGET_DUMP = compiled(
+    "update migration_dumps",
+    update(migration_dumps)
+    .where(_d.workspace_id == WORKSPACE, _d.migration_id == MIGRATION)
+    .values(content=None),
+)
 RUNNING_ONE = compiled(
     "select migrations.running",
     select(_m.id).where(_m.workspace_id == WORKSPACE, _m.user_id == USER, IS_RUNNING),
 )
 LOCK = compiled(
     "select migrations.lock",
-    select(_m.state, _m.config, _m.progress, _m.error, _m.created_at, _m.version, _m.counts)
+    select(
+        _m.state,
+        _m.config,
+        _m.progress,
+        _m.error,
+        _m.created_at,
+        _m.version,
+        _m.counts,
+        _m.undo,
+        _m.approved_at,
+    )
     .where(_this, _m.user_id == USER)
     .with_for_update(),
 )
@@ -96,12 +128,7 @@ CANCEL = compiled(
     ),
 )
 CLEAR_ITEMS = compiled(
-    "delete migration_items",
-    delete(migration_items).where(
-        _of_this_item,
-        _i.position >= bindparam("start", type_=Integer),
-        _i.position < bindparam("stop", type_=Integer),
-    ),
+    "delete migration_items", delete(migration_items).where(_of_this_item, _here)
 )
 CLEAR_KEYS = compiled("delete migration_keys", delete(migration_keys).where(_of_this_key))
 
@@ -163,24 +190,114 @@ STORE_KEYS = compiled(
     ),
 )
 KEYS_STORED = compiled(
-    "update migration_keys", update(migration_keys).where(_of_this_key).values(stored=True)
+    "update migration_keys",
+    update(migration_keys).where(_of_this_key).values(stored=bindparam("stored", type_=Boolean)),
 )
+UNDONE = compiled(
+    "update migrations.undone",
+    update(migrations)
+    .where(_this)
+    .values(
+        state=bindparam("state", type_=Text),
+        undo=bindparam("undo", type_=JSONB),
+        version=_m.version + 1,
+        updated_at=func.now(),
+    ),
+)
+STORE_BACKUP = compiled(
+    "insert migration_backups",
+    insert(migration_backups).values(
+        workspace_id=WORKSPACE,
+        id=bindparam("backup", type_=Uuid),
+        migration_id=MIGRATION,
+        undo_number=bindparam("number", type_=Integer),
+        content=bindparam("content", type_=LargeBinary),
+    ),
+)
+_of_this_backup = (_b.workspace_id == WORKSPACE) & (_b.migration_id == MIGRATION)
+BACKUPS = compiled(
+    "select migration_backups",
+    select(_b.content)
+    .where(_of_this_backup, _b.undo_number == bindparam("number", type_=Integer))
+    .order_by(_b.id),
+)
+CLEAR_BACKUPS = compiled(
+    "delete migration_backups",
+    delete(migration_backups).where(_of_this_backup, _b.undo_number == literal_column("0")),
+)
+_changing = _i.resolution.in_(
+    [literal_column("'overwrite'"), literal_column("'merge'")]
+) & _i.conflict["unchanged"].is_(None)
 PLANNED = compiled(
     "select migration_items.planned",
     select(
         _i.position,
+        _i.key,
         _i.kind,
         _i.target_id,
         _i.verdict,
+        _i.reason,
+        _i.detail,
         _i.resolution,
         _i.digest,
         cast(_i.conflict["version"], Text).label("version"),
         cast(_i.conflict["kept"], Text).label("kept"),
+        _changing.label("is_changing"),
+    )
+    .where(_of_this_item, _here)
+    .order_by(_i.position),
+)
+TOUCHED = compiled(
+    "select migration_items.touched",
+    select(_i.position, _i.kind, _i.key, _i.target_id)
+    .where(_of_this_item, _changing, _here)
+    .order_by(_i.position)
+    .limit(bindparam("most", type_=Integer)),
+)
+CHOICES = compiled(
+    "select migration_items.choices",
+    select(
+        _i.position,
+        _i.resolution,
+        cast(_i.conflict["choice"], Text).label("fields"),
+        cast(_i.conflict["version"], Text).label("version"),
+    ).where(_of_this_item, _here, _i.resolution.is_not(None)),
+)
+CHOOSE = compiled(
+    "update migration_items.choice",
+    update(migration_items)
+    .where(
+        _of_this_item,
+        _i.verdict == literal_column("'conflict'"),
+        or_(bindparam("item", type_=Uuid).is_(None), _i.id == bindparam("item", type_=Uuid)),
+        or_(bindparam("kind", type_=Text).is_(None), _i.kind == bindparam("kind", type_=Text)),
+        or_(bindparam("key", type_=Text).is_(None), _i.key == bindparam("key", type_=Text)),
+    )
+    .values(
+        resolution=bindparam("resolution", type_=Text),
+        conflict=(_i.conflict.op("-")(literal_column("'choice'"))).op("||")(
+            bindparam("choice", type_=JSONB)
+        ),
+    )
+    .returning(_i.id),
+)
+WRITTEN_PREFERENCES = compiled(
+    "select migration_items.preferences",
+    select(
+        _i.verdict,
+        _i.resolution,
+        _i.digest,
+        cast(_i.conflict, Text).label("conflict"),
+        func.coalesce(cast(_i.conflict["copy"].astext, Uuid), _i.target_id).label("written_id"),
+        func.coalesce(_i.conflict["copyKey"].astext, _i.key).label("written_key"),
     )
     .where(
         _of_this_item,
-        _i.position >= bindparam("start", type_=Integer),
+        _i.kind == literal_column("'preference'"),
         _i.position < bindparam("stop", type_=Integer),
+        (_i.verdict == literal_column("'create'"))
+        | _changing
+        | (_i.resolution == literal_column("'keepBoth'")),
     )
     .order_by(_i.position),
 )
@@ -189,17 +306,41 @@ CONFLICTS = compiled(
     select(_i.kind, _i.target_id, _i.key, cast(_i.conflict, Text).label("conflict"))
     .where(
         _of_this_item,
-        _i.resolution == "overwrite",
-        _i.position >= bindparam("start", type_=Integer),
-        _i.position < bindparam("stop", type_=Integer),
+        _changing,
     )
     .order_by(_i.position),
 )
+UNRESOLVED = compiled(
+    "select migration_items.unresolved",
+    select(func.count().label("number")).where(
+        _of_this_item,
+        _i.verdict == literal_column("'conflict'"),
+        _i.resolution.is_(None),
+    ),
+)
+_goes_on = bindparam("goes_on", type_=Boolean)
+CHOSEN = compiled(
+    "update migrations.chosen",
+    update(migrations)
+    .where(_this)
+    .values(
+        counts=bindparam("counts", type_=JSONB),
+        state=case((_goes_on, literal_column("'received'", Text)), else_=_m.state),
+        approved_at=case((_goes_on, func.now()), else_=_m.approved_at),
+        finished_at=case((_goes_on, null()), else_=_m.finished_at),
+        progress=case(
+            (_goes_on, cast(literal_column("""'{"phase": "received"}'"""), JSONB)),
+            else_=_m.progress,
+        ),
+        version=_m.version + 1,
+        updated_at=func.now(),
+    ),
+)
 COUNTS = compiled(
     "select migration_items.counts",
-    select(_i.verdict, _i.resolution, func.count().label("number"))
+    select(_i.verdict, _i.resolution, _changing.label("is_changing"), func.count().label("number"))
     .where(_of_this_item)
-    .group_by(_i.verdict, _i.resolution),
+    .group_by(_i.verdict, _i.resolution, _changing),
 )
 FIRST_INVALID = compiled(
     "select migration_items.invalid",

@@ -43,6 +43,7 @@ ACTIONS: Mapping[str, str] = {
     "secret.set": "Secrets were set: an environment's, or a user's own by a migration.",
     "secret.deleted": "Secrets were removed, an environment's or a user's own.",
     "data.exported": "Data was exported.",
+    "migration.undone": "A migration of a browser's data was undone, or its undo was.",
     "data.erased": "A user's data was erased.",
 }
 """Every action there is, and what it means."""

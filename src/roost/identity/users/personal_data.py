@@ -49,6 +49,7 @@ FATES: Mapping[str, tuple[Fate, str]] = {
     "messages": ("kept", "work in a shared workspace"),
     "migrations": ("deleted", "a move of their browser's data"),
     "migration_dumps": ("deleted", "their browser's data"),
+    "migration_backups": ("deleted", "rows of theirs as they were"),
     "migration_keys": ("deleted", "their browser's data"),
     "migration_items": ("deleted", "their browser's data"),
     "documents": ("deleted", "their browser's data"),

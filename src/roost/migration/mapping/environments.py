@@ -10,7 +10,7 @@ import msgspec
 from roost.environments.model import SECRET_NAME
 from roost.migration import dates
 from roost.migration.context import Context, Raw
-from roost.migration.drafts import EnvironmentDraft, Warn
+from roost.migration.drafts import EnvironmentDraft, SealedText, Warn
 from roost.migration.ids import own_uuid
 from roost.migration.mapping import fields
 from roost.migration.mapping.documents import document
@@ -69,7 +69,7 @@ def _draft(
     context: Context, source: dict[str, Any], target_id: str, warnings: list[Warn]
 ) -> EnvironmentDraft:
     config: dict[str, Any] = {}
-    secrets: dict[str, str] = {}
+    secrets: dict[str, str | SealedText] = {}
     span = fields.span(source, context.imported_at, config, warnings)
     if source.get("id") is not None and own_uuid(source["id"]) != target_id:
         config["legacyId"] = source["id"]
@@ -103,7 +103,7 @@ def _draft(
 def _without_secrets(
     name: str,
     value: Any,  # noqa: ANN401 -- JSON
-    secrets: dict[str, str],
+    secrets: dict[str, str | SealedText],
     warnings: list[Warn],
 ) -> Any:  # noqa: ANN401 -- JSON
     """`value` with its secrets moved to `secrets`; None when it was one as a whole."""
@@ -137,7 +137,7 @@ def _without_secrets(
     }
 
 
-def _free(name: str, secrets: dict[str, str], warnings: list[Warn]) -> str:
+def _free(name: str, secrets: dict[str, str | SealedText], warnings: list[Warn]) -> str:
     """A secret's name: the field's own, as routes can address it, different from those taken."""
     wanted = _ODD.sub("_", name.strip()[:_LONGEST]) or "SECRET"
     if not SECRET_NAME.fullmatch(wanted):

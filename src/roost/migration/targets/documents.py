@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from roost.db.jsontext import object_text
 from roost.db.pool import Transaction
 from roost.db.statements import compiled
-from roost.migration.content import Content, content_of, encode
+from roost.migration.content import content_of, encode
 from roost.migration.model import Item
 from roost.migration.tables import documents
 from roost.migration.targets.target import (
@@ -23,7 +23,7 @@ from roost.migration.targets.target import (
 )
 
 _c = documents.c
-_FIELDS: Final[dict[str, Any]] = {
+FIELDS: Final[dict[str, Any]] = {
     "id": _c.id,
     "kind": _c.kind,
     "key": _c.key,
@@ -32,13 +32,13 @@ _FIELDS: Final[dict[str, Any]] = {
     "contentType": _c.content_type,
     "encoding": _c.encoding,
 }
-_new = records(_FIELDS)
+_new = records(FIELDS)
 _mine = (_c.workspace_id == WORKSPACE) & (_c.user_id == USER)
 _CREATE: Final = compiled(
     "insert documents",
     insert(documents).from_select(
-        ["workspace_id", "user_id", *(known.name for known in _FIELDS.values())],
-        select(WORKSPACE, USER, *(_new.c[name] for name in _FIELDS)),
+        ["workspace_id", "user_id", *(known.name for known in FIELDS.values())],
+        select(WORKSPACE, USER, *(_new.c[name] for name in FIELDS)),
     ),
 )
 _OVERWRITE: Final = compiled(
@@ -46,16 +46,15 @@ _OVERWRITE: Final = compiled(
     update(documents)
     .where(_mine, _c.id == _new.c.id)
     .values(
-        {known.name: _new.c[name] for name, known in _FIELDS.items() if name != "id"}
+        {known.name: _new.c[name] for name, known in FIELDS.items() if name != "id"}
         | {"updated_at": func.now()}
     )
     .returning(_c.id),
 )
 _FOUND: Final = compiled(
     "select documents",
-    select(_c.id, object_text(_FIELDS).label("body")).where(_mine, is_any(_c.id)),
+    select(_c.id, object_text(FIELDS).label("body")).where(_mine, is_any(_c.id)),
 )
-_TAKE_BACK: Final = compiled("delete documents", delete(documents).where(_mine, is_any(_c.id)))
 
 
 class DocumentTarget:
@@ -79,25 +78,6 @@ class DocumentTarget:
         self, transaction: Transaction, place: Place, changes: Sequence[Change]
     ) -> int:
         """Replace the text."""
-        rows = text_array([content_of(change.item) for change in changes])
-        return await self._put(transaction, place, rows)
-
-    async def _put(self, transaction: Transaction, place: Place, rows: str) -> int:
-        return len(
-            await transaction.rows(
-                _OVERWRITE, workspace=place.workspace_id, user=place.user_id, rows=rows
-            )
-        )
-
-    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
-        """Delete documents."""
-        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, user=place.user_id, ids=ids)
-
-    async def restore(
-        self, transaction: Transaction, place: Place, target_id: str, before: Content
-    ) -> None:
-        """Put the text back."""
-        now = await self.found(transaction, place, [target_id])
-        if target_id in now:
-            rows = encode([now[target_id].values() | before]).decode()
-            await self._put(transaction, place, rows)
+        rows = encode([change.content() for change in changes]).decode()
+        these = {"workspace": place.workspace_id, "user": place.user_id}
+        return len(await transaction.rows(_OVERWRITE, **these, rows=rows))

@@ -24,10 +24,10 @@ from roost.db.jsontext import object_text
 from roost.db.pool import Transaction
 from roost.db.statements import compiled
 from roost.environments.tables import environment_secrets, environments
-from roost.migration.content import Content, content_of, encode
+from roost.migration.content import content_of, encode
 from roost.migration.drafts import EnvironmentDraft
 from roost.migration.model import Item
-from roost.migration.targets.sealing import unsealed
+from roost.migration.targets.sealing import seal
 from roost.migration.targets.target import (
     USER,
     WORKSPACE,
@@ -40,7 +40,7 @@ from roost.migration.targets.target import (
 
 _e, _s = environments.c, environment_secrets.c
 _ID: Final = {"id": _e.id}
-_FIELDS: Final[dict[str, Any]] = {
+FIELDS: Final[dict[str, Any]] = {
     "name": _e.name,
     "description": _e.description,
     "repository": _e.repository,
@@ -48,25 +48,25 @@ _FIELDS: Final[dict[str, Any]] = {
     "createdAt": _e.created_at,
     "updatedAt": _e.updated_at,
 }
-_new = records({**_ID, **_FIELDS, "isActive": column("isActive", Boolean)})
+_new = records({**_ID, **FIELDS, "isActive": column("isActive", Boolean)})
 _another_is_active = (
     select(_e.id).where(_e.workspace_id == WORKSPACE, _e.user_id == USER, _e.is_active).exists()
 )
 _CREATE: Final = compiled(
     "insert environments.migrated",
     insert(environments).from_select(
-        ["workspace_id", "user_id", "id", *(known.name for known in _FIELDS.values()), "is_active"],
+        ["workspace_id", "user_id", "id", *(known.name for known in FIELDS.values()), "is_active"],
         select(
             WORKSPACE,
             USER,
             _new.c.id,
-            *(_new.c[name] for name in _FIELDS),
+            *(_new.c[name] for name in FIELDS),
             # Which one is active, its user has said here already.
             _new.c.isActive & ~_another_is_active,
         ),
     ),
 )
-_changed = records({**_ID, **_FIELDS, "expected": _e.version})
+_changed = records({**_ID, **FIELDS, "expected": _e.version})
 _OVERWRITE: Final = compiled(
     "update environments.migrated",
     update(environments)
@@ -76,7 +76,7 @@ _OVERWRITE: Final = compiled(
         _changed.c.expected.is_(None) | (_e.version == _changed.c.expected),
     )
     .values(
-        {known.name: _changed.c[name] for name, known in _FIELDS.items()}
+        {known.name: _changed.c[name] for name, known in FIELDS.items()}
         | {"version": _e.version + 1}
     )
     .returning(_e.id),
@@ -112,7 +112,7 @@ _CLEAR: Final = compiled(
 )
 _FOUND: Final = compiled(
     "select environments.migrated",
-    select(_e.id, _e.version, object_text({**_ID, **_FIELDS}).label("body")).where(
+    select(_e.id, _e.version, object_text({**_ID, **FIELDS}).label("body")).where(
         _e.workspace_id == WORKSPACE, is_any(_e.id)
     ),
 )
@@ -121,12 +121,6 @@ _FOUND_SECRETS: Final = compiled(
     select(_s.environment_id, _s.name, _s.ciphertext).where(
         _s.workspace_id == WORKSPACE, is_any(_s.environment_id)
     ),
-)
-_TAKE_BACK: Final = compiled(
-    "delete environments.migrated",
-    delete(environments)
-    .where(_e.workspace_id == WORKSPACE, _e.user_id == USER, is_any(_e.id), _e.version == 1)
-    .returning(_e.id),
 )
 _Secret = tuple[str, str, bytes]
 _KIND: Final = "environment"
@@ -173,25 +167,17 @@ class EnvironmentTarget:
     async def overwrite(
         self, transaction: Transaction, place: Place, changes: Sequence[Change]
     ) -> int:
-        """Replace environments and all their secrets."""
-        contents = [change.content() for change in changes]
-        drafts = _drafts([change.item for change in changes])
-        return await self._put(transaction, place, contents, _sealed(place, drafts))
-
-    async def _put(
-        self,
-        transaction: Transaction,
-        place: Place,
-        contents: list[Content],
-        secrets: list[_Secret],
-    ) -> int:
-        rows = encode(contents).decode()
+        """Replace environments and all their secrets, but for those whose secrets stay."""
+        rows = encode([change.content() for change in changes]).decode()
         changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
         written = {str(row["id"]) for row in changed}
-        had = await transaction.rows(_CLEAR, workspace=place.workspace_id, ids=list(written))
-        kept = [each for each in secrets if each[0] in written]
-        await self._put_secrets(transaction, place, kept)
-        still = {(each[0], each[1]) for each in kept}
+        replaced = [each.item for each in changes if "secrets" not in each.kept]
+        drafts = [each for each in _drafts(replaced) if each.id in written]
+        ids = [each.id for each in drafts]
+        had = await transaction.rows(_CLEAR, workspace=place.workspace_id, ids=ids)
+        secrets = _sealed(place, drafts)
+        await self._put_secrets(transaction, place, secrets)
+        still = {(each[0], each[1]) for each in secrets}
         gone = {(str(row["environment_id"]), row["name"]) for row in had} - still
         await place.tell(transaction, "secret.deleted", _KIND, _by_environment(gone))
         return len(written)
@@ -211,29 +197,6 @@ class EnvironmentTarget:
             named = [(each[0], each[1]) for each in secrets]
             await place.tell(transaction, "secret.set", _KIND, _by_environment(named))
 
-    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
-        """Delete environments nobody has changed since."""
-        # Their secrets go with them, and nobody would know their names.
-        kept = await transaction.rows(_FOUND_SECRETS, workspace=place.workspace_id, ids=ids)
-        mine = {"workspace": place.workspace_id, "user": place.user_id}
-        deleted = {row["id"] for row in await transaction.rows(_TAKE_BACK, **mine, ids=ids)}
-        gone = [
-            (str(row["environment_id"]), row["name"])
-            for row in kept
-            if row["environment_id"] in deleted
-        ]
-        await place.tell(transaction, "secret.deleted", _KIND, _by_environment(gone))
-
-    async def restore(
-        self, transaction: Transaction, place: Place, target_id: str, before: Content
-    ) -> None:
-        """Give an environment its fields and secrets back, as a new version."""
-        now = await self.found(transaction, place, [target_id])
-        if target_id in now:
-            content = now[target_id].values() | before
-            secrets = [(target_id, name, value) for name, value in unsealed(before).items()]
-            await self._put(transaction, place, [content], secrets)
-
 
 def _by_environment(secrets: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
@@ -248,7 +211,7 @@ def _drafts(items: Sequence[Item]) -> list[EnvironmentDraft]:
 
 def _sealed(place: Place, drafts: list[EnvironmentDraft]) -> list[_Secret]:
     return [
-        (draft.id, name, place.box.seal(value))
+        (draft.id, name, seal(place.box, value))
         for draft in drafts
         for name, value in draft.secrets.items()
     ]

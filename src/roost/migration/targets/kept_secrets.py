@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, LargeBinary, Text, bindparam, delete, func, insert, select, update
+from sqlalchemy import ARRAY, LargeBinary, Text, bindparam, func, insert, select, update
 
 from roost.db.jsontext import object_text
 from roost.db.pool import Transaction
 from roost.db.statements import compiled
-from roost.migration.content import Content
 from roost.migration.drafts import SecretDraft
 from roost.migration.model import Item
 from roost.migration.tables import kept_secrets
-from roost.migration.targets.sealing import unsealed
+from roost.migration.targets.sealing import seal
 from roost.migration.targets.target import IDS, USER, WORKSPACE, Change, Found, Place, is_any
 
 _c = kept_secrets.c
@@ -51,9 +50,6 @@ _FOUND: Final = compiled(
         _mine, is_any(_c.id)
     ),
 )
-_TAKE_BACK: Final = compiled(
-    "delete kept_secrets", delete(kept_secrets).where(_mine, is_any(_c.id)).returning(_c.id)
-)
 
 
 class KeptSecretTarget:
@@ -82,9 +78,6 @@ class KeptSecretTarget:
     ) -> int:
         """Seal and replace."""
         values = self._values(place, [change.item for change in changes])
-        return await self._put(transaction, place, values)
-
-    async def _put(self, transaction: Transaction, place: Place, values: dict[str, Any]) -> int:
         rows = await transaction.rows(_OVERWRITE, **values)
         await self._tell_set(transaction, place, [str(row["id"]) for row in rows])
         return len(rows)
@@ -100,25 +93,5 @@ class KeptSecretTarget:
             "user": place.user_id,
             "ids": [item.target_id for item in items],
             "names": [draft.name for draft in found],
-            "ciphertexts": [place.box.seal(draft.value) for draft in found],
+            "ciphertexts": [seal(place.box, draft.value) for draft in found],
         }
-
-    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
-        """Delete secrets."""
-        mine = {"workspace": place.workspace_id, "user": place.user_id}
-        rows = await transaction.rows(_TAKE_BACK, **mine, ids=ids)
-        gone = dict.fromkeys((str(row["id"]) for row in rows), ())
-        await place.tell(transaction, "secret.deleted", _KIND, gone)
-
-    async def restore(
-        self, transaction: Transaction, place: Place, target_id: str, before: Content
-    ) -> None:
-        """Put the sealed value back."""
-        values = {
-            "workspace": place.workspace_id,
-            "user": place.user_id,
-            "ids": [target_id],
-            "names": [""],
-            "ciphertexts": [unsealed(before)[VALUE]],
-        }
-        await self._put(transaction, place, values)

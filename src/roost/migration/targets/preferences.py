@@ -76,7 +76,9 @@ class PreferenceTarget:
         self, transaction: Transaction, place: Place, changes: Sequence[Change]
     ) -> int:
         """Set preferences anew."""
-        await self.create(transaction, place, [change.item for change in changes])
+        contents = [change.content() for change in changes]
+        made = {each["key"]: each["value"] for each in contents}
+        await transaction.row(_MERGE, user=place.user_id, values=encode(made).decode())
         return len(changes)
 
     async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:

@@ -1,9 +1,11 @@
 """Sealed secrets in a conflict's record, for putting them back; no route shows them."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 
 from roost.db.sealing import SecretBox, SecretKeyError
 from roost.migration.content import Content
+from roost.migration.drafts import SealedText
 
 SEALED = "sealed"
 
@@ -19,12 +21,23 @@ def unsealed(record: Content) -> dict[str, bytes]:
     return {name: b64decode(value) for name, value in kept.items()}
 
 
-def opens_to(box: SecretBox, sealed: dict[str, bytes], values: dict[str, str]) -> bool:
+def seal(box: SecretBox, value: str | SealedText) -> bytes:
+    """A secret as it is kept; what came sealed stays as it is."""
+    return value.token if isinstance(value, SealedText) else box.seal(value)
+
+
+def opens_to(
+    box: SecretBox, sealed: dict[str, bytes], values: Mapping[str, str | SealedText]
+) -> bool:
     """Whether the sealed secrets are these values; one that no key opens is none of them."""
     if sealed.keys() != values.keys():
         return False
     try:
-        return all(box.open(sealed[name]) == value for name, value in values.items())
+        return all(
+            box.open(sealed[name])
+            == (box.open(value.token) if isinstance(value, SealedText) else value)
+            for name, value in values.items()
+        )
     except SecretKeyError:
         return False
 

@@ -91,14 +91,6 @@ class Target(Protocol):
     ) -> int:
         """Put the incoming in the place of what is there; gives how many rows had the version."""
 
-    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
-        """Delete rows that were created, unless somebody has changed them since."""
-
-    async def restore(
-        self, transaction: Transaction, place: Place, target_id: str, before: Content
-    ) -> None:
-        """Give a row the field values it had, and the sealed secrets in `before["sealed"]`."""
-
 
 WORKSPACE: ColumnElement[UUID] = bindparam("workspace", type_=Uuid)
 USER: ColumnElement[UUID] = bindparam("user", type_=Uuid)

@@ -1,8 +1,7 @@
 """Tasks with their conversations: a chunk in one statement."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -42,7 +41,7 @@ from roost.tasks.tables import messages, tasks
 
 _t, _m = tasks.c, messages.c
 _ID: Final = {"id": _t.id}
-_FIELDS: Final[dict[str, Any]] = {
+FIELDS: Final[dict[str, Any]] = {
     "title": _t.title,
     "description": _t.description,
     "status": _t.status,
@@ -84,7 +83,7 @@ def _new_messages(source: Any) -> Any:  # noqa: ANN401 -- a table-valued functio
 
 
 def _new_tasks() -> Any:  # noqa: ANN401 -- a table-valued function
-    return records({**_ID, **_FIELDS, "messages": column("messages", JSON)})
+    return records({**_ID, **FIELDS, "messages": column("messages", JSON)})
 
 
 def _insert_messages(source: Any) -> Any:  # noqa: ANN401 -- a CTE
@@ -106,8 +105,8 @@ def _create() -> Statement:
     made = (
         insert(tasks)
         .from_select(
-            ["workspace_id", "created_by", "id", *(known.name for known in _FIELDS.values())],
-            select(WORKSPACE, USER, new.c.id, *(new.c[name] for name in _FIELDS)),
+            ["workspace_id", "created_by", "id", *(known.name for known in FIELDS.values())],
+            select(WORKSPACE, USER, new.c.id, *(new.c[name] for name in FIELDS)),
         )
         .cte("made")
     )
@@ -115,8 +114,8 @@ def _create() -> Statement:
 
 
 def _overwrite() -> Statement:
-    new = records({**_ID, **_FIELDS, "expected": _t.version, "messages": column("messages", JSON)})
-    values = {known.name: new.c[name] for name, known in _FIELDS.items()}
+    new = records({**_ID, **FIELDS, "expected": _t.version, "messages": column("messages", JSON)})
+    values = {known.name: new.c[name] for name, known in FIELDS.items()}
     unchanged = new.c.expected.is_(None) | (_t.version == new.c.expected)
     changed = (
         update(tasks)
@@ -133,7 +132,7 @@ def _put_messages() -> Statement:
 
 
 def _found() -> Statement:
-    body = object_text({**_ID, **_FIELDS})
+    body = object_text({**_ID, **FIELDS})
     rows = select(_t.id, _t.version, body.label("body")).where(
         _t.workspace_id == WORKSPACE, is_any(_t.id)
     )
@@ -196,29 +195,6 @@ def _follow() -> Statement:
 
 
 _FOLLOW: Final = _follow()
-_LOCK: Final = compiled(
-    "select tasks.migrated",
-    select(_t.id)
-    .where(_t.workspace_id == WORKSPACE, is_any(_t.id))
-    .order_by(_t.id)
-    .with_for_update(),
-)
-_answered: Final = (
-    select(_m.id)
-    .where(_m.workspace_id == WORKSPACE, _m.task_id == _t.id, _written_here)
-    .correlate(tasks)
-    .exists()
-)
-_TAKE_BACK: Final = compiled(
-    "delete tasks.migrated",
-    delete(tasks).where(
-        _t.workspace_id == WORKSPACE,
-        is_any(_t.id),
-        _t.version == 1,
-        _t.created_by == USER,
-        ~_answered,
-    ),
-)
 
 
 class TaskTarget:
@@ -250,21 +226,11 @@ class TaskTarget:
     async def overwrite(
         self, transaction: Transaction, place: Place, changes: Sequence[Change]
     ) -> int:
-        """Put the incoming tasks, conversations and all, in the place of what is there."""
-        contents = [change.content() for change in changes]
-        return await self._put(transaction, place, contents, place.user_id)
+        """Put tasks and their conversations in the place of what is there.
 
-    async def _put(
-        self,
-        transaction: Transaction,
-        place: Place,
-        contents: list[Content],
-        author: UUID | None,
-    ) -> int:
-        """Replace fields and migrated messages; those written here since follow behind them.
-
-        `author` is who wrote the user's messages that don't say so themselves.
+        Messages that were written here since follow behind the others.
         """
+        contents = [change.content() for change in changes]
         rows = encode(contents).decode()
         changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
         # Messages without a time have their task's, which may be the one it had before.
@@ -281,33 +247,23 @@ class TaskTarget:
         await transaction.row(
             _PUT_MESSAGES,
             workspace=place.workspace_id,
-            user=author,
+            user=place.user_id,
             rows=encode(said).decode(),
         )
         if staying:
             await transaction.row(_FOLLOW, **these)
         return len(created)
 
-    async def take_back(self, transaction: Transaction, place: Place, ids: Sequence[str]) -> None:
-        """Delete tasks that nobody has changed or answered in since."""
-        # Whoever is about to answer in one has done so, or finds it gone.
-        await transaction.rows(_LOCK, workspace=place.workspace_id, ids=ids)
-        await transaction.row(_TAKE_BACK, workspace=place.workspace_id, user=place.user_id, ids=ids)
 
-    async def restore(
-        self, transaction: Transaction, place: Place, target_id: str, before: Content
-    ) -> None:
-        """Give a task its fields and conversation back, as a new version."""
-        now = await self.found(transaction, place, [target_id])
-        if target_id in now:
-            content = now[target_id].values() | before
-            await self._put(transaction, place, [{"expected": None} | content], None)
+def without_later(content: Content, known: Container[str] = ()) -> Content:
+    """A row's content as a draft has it: without authors, and what was said in Roost later.
 
-
-def without_later(content: Content) -> Content:
-    """A row's content as a draft has it: without authors, and what was said in Roost later."""
+    `known` are ids of messages that the draft has, whoever made them.
+    """
     said: list[dict[str, Any]] = [
-        each for each in content["messages"] if each["id"][_VERSION_AT] == _MIGRATED
+        each
+        for each in content["messages"]
+        if each["id"][_VERSION_AT] == _MIGRATED or each["id"] in known
     ]
     for each in said:
         each.pop("createdBy", None)

@@ -1,0 +1,87 @@
+"""Migrations carried on: to their end, and again after the process that was at one has died."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from roost.db.faults import DatabaseError
+from roost.db.pool import Database, Transaction
+from roost.migration import writes
+from roost.migration.claim import claimed
+from roost.migration.ledger import Ledger, SupersededError
+from roost.migration.run import abandon, carry_out
+
+_log = logging.getLogger("roost.migration")
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
+"""Seconds between two tries to resume what could not go on."""
+
+MakeLedger = Callable[[UUID, UUID, UUID], Ledger]
+"""A ledger for a workspace, a user and a migration."""
+
+
+async def carry_on(ledger: Ledger) -> None:
+    """Go as far as it goes."""
+    try:
+        await carry_out(ledger)
+    except (DatabaseError, SupersededError, asyncio.CancelledError):
+        # The database was away or another process went on: it is resumed where it stands.
+        raise
+    except Exception:  # noqa: BLE001 -- whatever it is, no migration may be stuck in it
+        _log.exception("migration %s failed", ledger.place.migration_id)
+        await abandon(ledger)
+
+
+async def finish_earlier(make: MakeLedger, workspace_id: UUID, user_id: UUID) -> int:
+    """Go on with the migration that a dead process left, if there is one; the claim is held."""
+    # No migration has this id: the ledger is there for its database and context.
+    ledger = make(workspace_id, user_id, UUID(int=0))
+
+    async def work(transaction: Transaction) -> Any:  # noqa: ANN401 -- a record
+        return await transaction.row(writes.RUNNING_ONE, workspace=workspace_id, user=user_id)
+
+    row = await ledger.database.write(ledger.context, work)
+    if row is None:
+        return 0
+    _log.info("going on with migration %s", row["id"])
+    await carry_on(make(workspace_id, user_id, row["id"]))
+    return 1
+
+
+async def keep_resuming(database: Database, make: MakeLedger) -> None:
+    """Go on with what killed processes have left; what fails is tried again later."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            _, failed = await _resume_each(database, make)
+        except Exception:  # noqa: BLE001 -- whatever it is, the rest must not stay behind
+            _log.warning("what is left of migrations could not be read", exc_info=True)
+            failed = 1
+        if not failed:
+            return
+        await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 -- jitter
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def resume_all(database: Database, make: MakeLedger) -> int:
+    """Go on with what killed processes have left, of every workspace; gives how many."""
+    resumed, _ = await _resume_each(database, make)
+    return resumed
+
+
+async def _resume_each(database: Database, make: MakeLedger) -> tuple[int, int]:
+    """Give how many went on, and how many could not: one that fails holds up no other."""
+    async with database.connection() as connection:
+        unfinished = await connection.fetch(writes.UNFINISHED)
+    resumed = failed = 0
+    for row in unfinished:
+        place = row["workspace_id"], row["user_id"]
+        try:
+            async with claimed(database, *place) as mine:
+                resumed += await finish_earlier(make, *place) if mine else 0
+        except Exception:  # noqa: BLE001 -- whatever it is, the others go on
+            _log.warning("migration %s could not go on yet", row["id"], exc_info=True)
+            failed += 1
+    return resumed, failed

@@ -1,0 +1,148 @@
+"""What is done about conflicts: keep, overwrite, merge, or keep both; and what comes of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from roost.db.pool import Transaction
+from roost.migration.base import bases_of
+from roost.migration.conflicts import Conflict
+from roost.migration.content import (
+    Content,
+    content_of,
+    differences,
+    digest,
+    encode,
+    normal,
+    source_digest,
+)
+from roost.migration.copies import copy_of
+from roost.migration.drafts import EnvironmentDraft, PreferenceDraft
+from roost.migration.merging import Base, merge
+from roost.migration.model import Item, Resolution, Verdict
+from roost.migration.targets.registry import ORDER, Targets, table_of
+from roost.migration.targets.target import Place
+
+KEPT_BOTH = "KEPT_BOTH"
+_SECRETS = "secrets"
+
+
+class Choice(msgspec.Struct):
+    """What was chosen for a conflict, as a whole and for fields of a merge.
+
+    `seen` is the row's version that it was chosen for; None where that is not known.
+    """
+
+    resolution: Resolution
+    fields: dict[str, Literal["existing", "incoming"]] = {}
+    seen: int | None = None
+
+    def fits(self, conflict: Conflict) -> bool:
+        """Whether the row is still the one that was looked at."""
+        return self.seen is None or self.seen == (conflict.conflict or {}).get("version")
+
+
+async def resolve(
+    transaction: Transaction,
+    place: Place,
+    targets: Targets,
+    conflicts: Sequence[Conflict],
+    choices: Mapping[int, Choice],
+) -> None:
+    """Settle the conflicts that somebody has chosen for; the others stay open."""
+    if not conflicts:
+        return
+    await _recognise_copies(transaction, place, targets, conflicts)
+    still = [each for each in conflicts if each.verdict is Verdict.CONFLICT]
+    chosen = [
+        (each, choice)
+        for each in still
+        if (choice := choices.get(each.position)) is not None and choice.fits(each)
+    ]
+    merging = [each for each, choice in chosen if choice.resolution is Resolution.MERGE]
+    bases = await bases_of(transaction, place, merging)
+    for conflict, choice in chosen:
+        conflict.resolution = choice.resolution
+        if choice.resolution is Resolution.MERGE:
+            _merge(conflict, choice, bases.get(str(conflict.item.target_id)))
+        elif choice.resolution is Resolution.KEEP_BOTH:
+            _keep_both(conflict, place)
+
+
+def copied(item: Item, place: Place) -> Item:
+    """The second row that `keepBoth` makes of an item."""
+    return copy_of(item, place.user_id, source_digest(item))
+
+
+async def _recognise_copies(
+    transaction: Transaction, place: Place, targets: Targets, conflicts: Sequence[Conflict]
+) -> None:
+    """An item that was kept beside the other one before is here already."""
+    copies: dict[str, dict[str, Conflict]] = {}
+    for conflict in conflicts:
+        copy = copied(conflict.item, place)
+        if isinstance(copy.draft, PreferenceDraft):
+            targets.preferences.know(str(copy.target_id), copy.draft.key)
+        copies.setdefault(table_of(copy), {})[str(copy.target_id)] = conflict
+    for table in ORDER:
+        if table in copies:
+            present = await targets[table].found(transaction, place, list(copies[table]))
+            for copy_id in present:
+                conflict = copies[table][copy_id]
+                conflict.verdict, conflict.conflict, conflict.digest = Verdict.SAME, None, None
+                conflict.item.reason, conflict.field = KEPT_BOTH, None
+
+
+def _keep_both(conflict: Conflict, place: Place) -> None:
+    copy = copied(conflict.item, place)
+    record = conflict.conflict or {}
+    record["copy"] = copy.target_id
+    if isinstance(copy.draft, PreferenceDraft):
+        record["copyKey"] = copy.draft.key
+    conflict.conflict = record
+    conflict.digest = digest(normal(content_of(copy)))
+
+
+def _merge(conflict: Conflict, choice: Choice, base: Base | None) -> None:
+    record = conflict.conflict or {}
+    incoming: Content = msgspec.json.decode(content_of(conflict.item))
+    given = incoming | conflict.kept
+    existing = conflict.values
+    merged = merge(existing, given, base, choice.fields)
+    chosen = dict(merged.chosen)
+    if _SECRETS in record["fields"]:
+        chosen[_SECRETS] = _side_of_secrets(conflict, choice, existing, given)
+        if isinstance(conflict.item.draft, EnvironmentDraft):
+            side = existing if chosen[_SECRETS] == "existing" else given
+            merged.content[_SECRETS] = side[_SECRETS]
+    unchanged = not merged.changed and chosen.get(_SECRETS) != "incoming"
+    record |= {"chosen": chosen, "losing": merged.losing}
+    record["merged"] = {name: merged.content[name] for name in chosen if name in merged.content}
+    if base is not None:
+        record["base"] = {name: base.row[name] for name in chosen if name in base.row}
+    if choice.fields:
+        record["choice"] = choice.fields
+    if unchanged:
+        record["unchanged"] = True
+        conflict.digest = None
+    else:
+        record["kept"] = {
+            name: merged.content[name] for name in differences(merged.content, incoming)
+        }
+        if chosen.get(_SECRETS) == "existing":
+            record["kept"][_SECRETS] = existing.get(_SECRETS)
+        conflict.digest = digest(normal(encode(merged.content)))
+    conflict.conflict = record
+
+
+def _side_of_secrets(
+    conflict: Conflict, choice: Choice, existing: Content, incoming: Content
+) -> Literal["existing", "incoming"]:
+    """Secrets go together: those of the side that was changed last."""
+    if _SECRETS in choice.fields:
+        return choice.fields[_SECRETS]
+    if not isinstance(conflict.item.draft, EnvironmentDraft):
+        return "existing"
+    newer = incoming["updatedAt"] > existing["updatedAt"]
+    return "incoming" if newer else "existing"

@@ -1,0 +1,100 @@
+"""Undo of a migration, and of its undo: one transaction, from the journal."""
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from roost import errors
+from roost.db.pool import Database, Transaction
+from roost.db.tenancy import Context
+from roost.errors import ProblemError
+from roost.identity.audit.trail import Trail
+from roost.migration import writes
+from roost.migration.content import encode
+from roost.migration.model import State
+from roost.migration.reversal.migrations import Kept, Reversal, cause
+from roost.migration.targets.target import Place
+
+UNDOABLE: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.UNDONE})
+NAMED: Final = 1_000
+"""So many kept rows are named."""
+
+
+class Undo(msgspec.Struct, rename="camel", kw_only=True):
+    """What the last undo did. `number` counts undos, those of undos too; `before` is the state."""
+
+    number: int
+    at: datetime
+    force: bool
+    before: State
+    removed: int
+    restored: int
+    kept_count: int
+    kept: list[Kept]
+
+
+async def undo(database: Database, place: Place, *, force: bool) -> None:
+    """Take a migration back; when that was done, take the undo back.
+
+    Rows that somebody has changed since stay, and are named; with `force` they go too.
+    MIGRATION_NOT_FOUND; MIGRATION_STATE while it waits or runs.
+    """
+
+    async def count(transaction: Transaction) -> int:
+        earlier = _earlier(await _locked(transaction, place))
+        return earlier.number + 1 if earlier else 1
+
+    number = await database.write(Context(place.workspace_id, place.user_id), count)
+    context = Context(place.workspace_id, place.user_id, cause=cause(place, number))
+    await database.write(context, partial(_undo, place, number, force))
+
+
+async def _locked(transaction: Transaction, place: Place) -> Any:  # noqa: ANN401 -- a record
+    this = {"workspace": place.workspace_id, "migration": place.migration_id}
+    row = await transaction.row(writes.LOCK, **this, user=place.user_id)
+    if row is None:
+        raise ProblemError(errors.MIGRATION_NOT_FOUND)
+    if State(row["state"]) not in UNDOABLE:
+        raise _not_now(row, "what has not ended can't be undone: cancel it, or wait")
+    return row
+
+
+def _not_now(row: Any, why: str) -> ProblemError:  # noqa: ANN401 -- a record
+    message = f"the migration is {row['state']}: {why}"
+    return ProblemError(errors.MIGRATION_STATE, message, extra={"state": row["state"]})
+
+
+def _earlier(row: Any) -> Undo | None:  # noqa: ANN401 -- a record
+    return msgspec.json.decode(row["undo"], type=Undo | None) if row["undo"] else None
+
+
+async def _undo(place: Place, number: int, force: bool, transaction: Transaction) -> None:  # noqa: FBT001 -- by partial
+    row = await _locked(transaction, place)
+    earlier, state = _earlier(row), State(row["state"])
+    if (earlier.number + 1 if earlier else 1) != number:
+        raise _not_now(row, "somebody else has undone it meanwhile")
+    way = Reversal(transaction, place, row["created_at"], number, force=force)
+    if state is State.UNDONE and earlier is not None:
+        following, done = earlier.before, await way.put_back()
+    else:
+        # Of one that failed, nothing was left but what somebody had worked on.
+        stop = writes.EVERY if state is State.COMPLETED else 0
+        following, done = State.UNDONE, await way.take_back(stop)
+    report = Undo(
+        number=number,
+        at=datetime.now(UTC),
+        force=force,
+        before=state,
+        removed=done.removed,
+        restored=done.restored,
+        kept_count=len(done.kept),
+        kept=done.kept[:NAMED],
+    )
+    this = {"workspace": place.workspace_id, "migration": place.migration_id}
+    await transaction.row(writes.KEYS_STORED, **this, stored=following is State.COMPLETED)
+    values = {"state": following.value, "undo": encode(report).decode()}
+    await transaction.row(writes.UNDONE, **this, **values)
+    trail = Trail(place.workspace_id, place.user_id, request_id=cause(place, number))
+    await trail.record(transaction, "migration.undone", ("migration", place.migration_id))

@@ -1,0 +1,61 @@
+"""Server-sent events: an answer that goes on until its source ends or its reader leaves."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from roost.web.reply import Reply
+
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+KEEP_ALIVE = b": \n\n"
+"""A comment: proxies close what is silent for long."""
+
+
+def event(name: str, data: str, identifier: str) -> bytes:
+    """Write an event; `data` has no line breaks."""
+    return f"event: {name}\nid: {identifier}\ndata: {data}\n\n".encode()
+
+
+class EventStream(Reply):
+    """Events as they are made. The source is closed as soon as the reader has gone."""
+
+    __slots__ = ("events",)
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(
+            headers=[
+                (b"content-type", EVENT_STREAM),
+                (b"cache-control", b"no-store"),
+                # nginx would keep events back until its buffer is full.
+                (b"x-accel-buffering", b"no"),
+            ]
+        )
+        self.events = events
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
+        """Send them."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        if scope["method"] != "HEAD":
+            sending = asyncio.create_task(self._send(send))
+            leaving = asyncio.create_task(_gone(receive))
+            try:
+                await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (sending, leaving):
+                    task.cancel()
+                await asyncio.wait([sending, leaving])
+            if not sending.cancelled() and sending.exception() is not None:
+                # The head is out: to cut it off is all that tells the reader.
+                sending.result()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Any) -> None:  # noqa: ANN401 -- ASGI
+        async with aclosing(self.events) as events:
+            async for part in events:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+async def _gone(receive: Any) -> None:  # noqa: ANN401 -- ASGI
+    while (await receive())["type"] != "http.disconnect":
+        pass
