@@ -16,9 +16,9 @@ from roost.identity.audit.trail import trail_of
 from roost.identity.login.pages import log_in_first
 from roost.identity.model import TokenCreate
 from roost.identity.tokens.service import create_token
+from roost.migration.answering import READ, WRITE
 from roost.migration.connect_pages import CONNECT, Asked, answer_page, question_page
 from roost.migration.pages import require
-from roost.migration.routes import READ, WRITE
 from roost.web.cors import Origins
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.kit import Kit, context_of

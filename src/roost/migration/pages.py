@@ -13,7 +13,7 @@ from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.access.visitor import Names, names_of, visitor
 from roost.identity.login.pages import log_in_first
 from roost.migration import queries
-from roost.migration.routes import READ
+from roost.migration.answering import READ
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
 from roost.web.pages import html_page
