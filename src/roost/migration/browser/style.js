@@ -52,6 +52,6 @@ ul { padding-inline-start: 1.3rem; margin: .4rem 0; }
 .drop.over { border-color: var(--act); background: var(--shade); }
 .note { border-inline-start: 4px solid var(--act); background: var(--shade); padding: .5rem .9rem; }
 .trouble { color: var(--bad); }
-[role=status]:empty, [role=alert]:empty { display: none; }
+[role=status]:empty, [role=alert]:empty { margin: 0; }
 @container (max-width: 30rem) { .row button { width: 100%; } }
 `;
