@@ -3,7 +3,6 @@
 import {connect} from "./connect.js";
 import {readFile} from "./files.js";
 import {bytesOf} from "./sha256.js";
-import {snippet} from "./snippet.js";
 import {button, choice, download, h, many, size, table} from "./view.js";
 
 /** What was found, before anything has left the browser. */
@@ -57,22 +56,7 @@ function choosing(app) {
       app.acted = true;
       return app.show("beginning");
     }));
-  return [h("h2", {}, app.dump ? "What the file has" : "Choose a file"), drop, recipe(app), several].filter(Boolean);
-}
-
-function recipe(app) {
-  const line = h("textarea", {readonly: true, rows: 5, "aria-label": "Line for the console"});
-  line.value = snippet;
-  return h("details", {},
-    h("summary", {}, "How to make the file"),
-    h("p", {}, "Open the app where its data are, open the console of the developer tools (F12), ",
-      "paste this line and press Enter. It downloads the file and changes nothing."),
-    line,
-    button("Copy the line", async () => {
-      line.select();
-      await navigator.clipboard?.writeText(snippet).catch(() => {});
-      app.say("Copied, or marked to be copied with Ctrl+C.");
-    }));
+  return [h("h2", {}, app.dump ? "What the file has" : "Choose a file"), drop, several].filter(Boolean);
 }
 
 /** Who is asking: by Roost's window, or a token that somebody has. */

@@ -5,7 +5,6 @@
 import {capture} from "./migrate/capture.js";
 import {clear} from "./migrate/clearing.js";
 import {Client} from "./migrate/client.js";
-import {RoostMigrate} from "./migrate/element.js";
 
 export {capture};
 
@@ -23,6 +22,25 @@ export async function migrate({
   const client = new Client({server: new URL(server).origin, token, session, signal, onTrouble});
   const migration = await client.follow(await client.start(dump, config), onProgress);
   return {migration, clear: async () => clear(await client.receipt(migration.id))};
+}
+
+/** Attributes: `server`, `token`, `session` (Roost's own log-in), `file` (a file's data, not this page's). */
+class RoostMigrate extends HTMLElement {
+  async connectedCallback() {
+    const root = this.shadowRoot ?? this.attachShadow({mode: "open"});
+    try {
+      // Later: who only calls `migrate` needs none of it.
+      const {Guide} = await import("./migrate/guide.js");
+      if (this.isConnected) this.guide ??= new Guide(this, root);
+    } catch {
+      root.textContent = "Roost cannot be reached. Load this page again when it runs.";
+    }
+  }
+
+  disconnectedCallback() {
+    this.guide?.stop();
+    this.guide = null;
+  }
 }
 
 if (!customElements.get("roost-migrate")) customElements.define("roost-migrate", RoostMigrate);

@@ -1,4 +1,4 @@
-// <roost-migrate>: the steps in order, and what they share.
+// The steps of <roost-migrate> in order, and what they share.
 
 import {beginning, connecting} from "./beginning.js";
 import {capture} from "./capture.js";
@@ -13,37 +13,35 @@ import {button, h} from "./view.js";
 const STEPS = {beginning, connecting, preview, conflicts, progress, result, left, lost};
 const CONFIG = {review: true, conflictResolution: "INTERACTIVE", continueOnError: true};
 
-/** Attributes: `server`, `token`, `session` (this origin's log-in), `file` (a file's data). */
-export class RoostMigrate extends HTMLElement {
-  constructor() {
-    super();
-    const root = this.attachShadow({mode: "open"});
+/** One <roost-migrate> at work; the element itself is a shell that is there before this is loaded. */
+export class Guide {
+  constructor(element, root) {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
     root.adoptedStyleSheets = [sheet]; // a page's CSP has no say in it, unlike in <style>
+    this.element = element;
     this.page = h("div");
     this.alert = h("p", {role: "alert", class: "trouble"});
     this.status = h("p", {role: "status", class: "soft"});
-    root.append(h("section", {"aria-label": "Move data to Roost"}, this.page, this.alert, this.status));
-  }
-
-  connectedCallback() {
-    this.server = new URL(this.getAttribute("server") || import.meta.url, location.href).origin;
-    this.fromFile = this.hasAttribute("file");
+    root.replaceChildren(
+      h("section", {"aria-label": "Move data to Roost"}, this.page, this.alert, this.status));
+    this.server = new URL(element.getAttribute("server") || import.meta.url, location.href).origin;
+    this.fromFile = element.hasAttribute("file");
     this.dump = this.fromFile ? null : capture();
     this.memory = new Memory(this.server);
     this.stopping = new AbortController();
+    this.given = element.getAttribute("token");
     this.client = new Client({
       server: this.server,
-      token: this.getAttribute("token") || this.memory.values.token,
-      session: this.hasAttribute("session"),
+      token: this.given || this.memory.values.token,
+      session: element.hasAttribute("session"),
       signal: this.stopping.signal,
       onTrouble: (text) => this.say(text),
     });
     this.run(() => this.resume());
   }
 
-  disconnectedCallback() {
+  stop() {
     this.stopping.abort();
   }
 
@@ -77,7 +75,7 @@ export class RoostMigrate extends HTMLElement {
   }
 
   async failed(error) {
-    if (error.status === 401 && !this.client.session && !this.hasAttribute("token")) {
+    if (error.status === 401 && !this.client.session && !this.given) {
       this.client.token = null;
       this.memory.keep({token: null});
       await this.show("connecting");
@@ -90,7 +88,7 @@ export class RoostMigrate extends HTMLElement {
 
   async show(step) {
     const nodes = await STEPS[step](this);
-    const focused = this.matches(":focus-within") || this.acted;
+    const focused = this.element.matches(":focus-within") || this.acted;
     this.step = step;
     this.acted = false;
     this.page.replaceChildren(...nodes.filter(Boolean));
@@ -103,7 +101,7 @@ export class RoostMigrate extends HTMLElement {
 
   tell(extra) {
     const detail = {state: this.migration?.state ?? this.step, migration: this.migration, ...extra};
-    this.dispatchEvent(new CustomEvent("roost-migrate", {detail, bubbles: true, composed: true}));
+    this.element.dispatchEvent(new CustomEvent("roost-migrate", {detail, bubbles: true, composed: true}));
   }
 
   /** A button whose work is one of `run`. */
