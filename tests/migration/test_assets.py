@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import httpx
@@ -29,7 +30,7 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     (tmp_path / "migrate.js").write_bytes(ENTRY)
     (tmp_path / "client.js").write_bytes(CLIENT)
     (tmp_path / "notes.md").write_text("not for browsers")
-    app = application(People(), AssetRoutes(tmp_path).endpoints())
+    app: Any = application(People(), AssetRoutes(tmp_path).endpoints())
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         yield client
