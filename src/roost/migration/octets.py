@@ -11,14 +11,16 @@ import msgspec
 
 Octets = bytes | bytearray | memoryview | msgspec.Raw
 """UTF-8, with lone surrogates passed through."""
-PART: Final = 1024 * 1024
+PART: Final = 256 * 1024
 """Bytes that are looked at in one go."""
 _SPACES: Final = b" \t\n\r\x0b\x0c"
 _NO_SPACE: Final = re.compile(rb"[^ \t\n\r\x0b\x0c]")
-_FAR: Final = 12
-"""An escaped surrogate pair is so long: a cut that far behind a backslash is in no escape."""
-_CLEAR: Final = re.compile(rb"[^\\]{%d}" % _FAR)
-_SURROGATE: Final = 0xED
+_PAGE: Final = 4096
+_ESCAPE: Final = len(r"\u0000")
+"""The longest escape."""
+_HIGH_ESCAPE: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
+_HIGH: Final = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]")
+"""The first half of a surrogate pair, as it stands in bytes."""
 
 
 def view(raw: Octets) -> memoryview:
@@ -60,10 +62,28 @@ def stripped(raw: Octets, longest: int = 64) -> bytes | None:
     whole = view(raw)
     match = _NO_SPACE.search(whole)
     start = match.start() if match else len(whole)
-    end = len(whole)
-    while end > start and whole[end - 1] in _SPACES:
-        end -= 1
+    end = end_of_text(whole, len(whole))
     return bytes(whole[start:end]) if end - start <= longest else None
+
+
+def end_of_text(whole: memoryview, end: int) -> int:
+    """Where the white space begins that lies right before `end`."""
+    while end > 0:
+        start = max(0, end - _PAGE)
+        kept = bytes(whole[start:end]).rstrip(_SPACES)
+        if kept:
+            return start + len(kept)
+        end = start
+    return 0
+
+
+def equal(left: Octets, right: Octets) -> bool:
+    """Whether both are the same bytes; compares large ones without a copy of the whole."""
+    one, other = view(left), view(right)
+    return len(one) == len(other) and all(
+        bytes(one[start : start + PART]) == bytes(other[start : start + PART])
+        for start in range(0, len(one), PART)
+    )
 
 
 def utf8(raw: str) -> bytes:
@@ -81,14 +101,17 @@ def unescaped(
 ) -> Iterator[bytes]:
     """The text of a JSON string, which `literal` is with its quotes, in parts, as `utf8` gives it.
 
-    `read` reads the literal of a part; what it raises is passed on.
+    `read` reads the literal of a part; what it raises is passed on. A part is read from at most
+    `size` bytes, which are 16 or more.
     """
     content = literal[1:-1]
     start = 0
     while start < len(content):
-        stop = _cut(content, start + size)
-        yield utf8(read(b'"%s"' % bytes(content[start:stop])))
-        start = stop
+        part = bytes(content[start : start + size])
+        if start + size < len(content):
+            part = part[: _cut(part, content[start + size])]
+        yield utf8(read(b'"%s"' % part))
+        start += len(part)
 
 
 def unescape(
@@ -110,15 +133,32 @@ def unescape(
     return into[:end]
 
 
-def _cut(content: memoryview, wanted: int) -> int:
-    """Where a part may end, from `wanted` on: in no escape, no character, no surrogate pair."""
-    position = wanted
-    while match := _CLEAR.search(content, max(0, position - _FAR)):
-        position = max(match.end(), wanted)
-        if position >= len(content):
-            break
-        is_inside = content[position] & 0xC0 == 0x80  # noqa: PLR2004 -- a later byte of a character
-        if not is_inside and _SURROGATE not in bytes(content[position - 3 : position]):
-            return position
-        position += 1
-    return len(content)
+def _cut(part: bytes, following: int) -> int:
+    """Where a part of a literal may end: in no escape, no character, no surrogate pair.
+
+    `following` is the byte behind the part.
+    """
+    end = len(part)
+    last = part.rfind(b"\\", end - _ESCAPE + 1)
+    if last >= 0 and _begins_escape(part, last):
+        end = last
+    elif _is_later(following):
+        while end > 0 and _is_later(part[end - 1]):
+            end -= 1
+        end -= 1
+    if _HIGH.match(part, max(0, end - 3)):
+        end -= 3
+    elif _HIGH_ESCAPE.match(part, max(0, end - _ESCAPE)) and _begins_escape(part, end - _ESCAPE):
+        end -= _ESCAPE
+    return end if end > 0 else len(part)
+
+
+def _is_later(octet: int) -> bool:
+    """Whether it is a byte of a character, and not its first."""
+    return octet & 0xC0 == 0x80  # noqa: PLR2004 -- two bits
+
+
+def _begins_escape(part: bytes, place: int) -> bool:
+    """Whether the backslash there is no second half of an escaped one."""
+    head = part[: place + 1]
+    return (len(head) - len(head.rstrip(b"\\"))) % 2 == 1

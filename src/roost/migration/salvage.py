@@ -9,7 +9,16 @@ from typing import Final, Literal
 
 import msgspec
 
-from roost.migration.octets import Octets, first_octet, octet, unescape, utf8, view
+from roost.migration.octets import (
+    Octets,
+    end_of_text,
+    equal,
+    first_octet,
+    octet,
+    unescape,
+    utf8,
+    view,
+)
 from roost.migration.reader import SPACE, STRING, container_end, read_string
 
 #: How many times a value may have been encoded over again.
@@ -20,7 +29,6 @@ _PARTIAL_ESCAPE: Final = re.compile(rb"(?<!\\)(?:\\\\)*+(\\(?:u[0-9a-fA-F]{0,3})
 
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_encode: Final = msgspec.json.Encoder().encode
 
 Form = Literal["object", "array", "other"]
 
@@ -53,33 +61,51 @@ def split(raw: Octets) -> Split:
     first = bytes(whole[position : position + 1])
     if first not in (b"{", b"["):
         return Split("other", [])
-    quick = _split_exact(whole, first)
-    return quick or _split_lexically(whole, position, first)
+    sound = _split_sound(whole, position, first)
+    return sound or _split_lexically(whole, position, first)
 
 
-def _split_exact(raw: memoryview, first: bytes) -> Split | None:
-    """Members of what JSON.stringify wrote; None when something else stands between them.
-
-    Members, names, commas and brackets that fill the text leave no room for white space.
-    """
-    entries: list[Entry] = []
-    offset = 1
+def _split_sound(raw: memoryview, start: int, first: bytes) -> Split | None:
+    """Members of a container that is JSON from end to end; None when it is not, or names repeat."""
     try:
         if first == b"[":
-            for element in _elements(raw):
-                entries.append(Entry(None, element, offset))
-                offset += len(memoryview(element)) + 1
-        else:
-            for name, member in _members(raw).items():
-                offset += len(_encode(name)) + 1
-                size = len(memoryview(member))
-                entries.append(Entry(name, raw[offset : offset + size], offset))
-                offset += size + 1
+            return Split("array", _placed_elements(raw, start + 1, _elements(raw)))
+        entries = _placed_members(raw, start + 1, _members(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if max(offset, 2) != len(raw):
-        return None
-    return Split("array" if first == b"[" else "object", entries)
+    return None if entries is None else Split("object", entries)
+
+
+def _placed_elements(raw: memoryview, position: int, elements: list[msgspec.Raw]) -> list[Entry]:
+    # Elements, commas and brackets that fill the text leave no room for white space.
+    filled = sum(len(memoryview(each)) for each in elements) + len(elements) + 1
+    is_tight = filled == len(raw)
+    entries: list[Entry] = []
+    for element in elements:
+        if not is_tight:
+            position = _skip_space(raw, position)
+        entries.append(Entry(None, element, position))
+        position += len(memoryview(element))
+        position = position + 1 if is_tight else _skip_space(raw, position) + 1
+    return entries
+
+
+def _placed_members(
+    raw: memoryview, position: int, members: dict[str, msgspec.Raw]
+) -> list[Entry] | None:
+    """Each member where it stands; None when not each stands there once, with its own value."""
+    entries: list[Entry] = []
+    mark = b","
+    for name, member in members.items():
+        found, after = _name(raw, _skip_space(raw, position))
+        position = _skip_space(raw, after)
+        end = position + len(memoryview(member))
+        if mark != b"," or found != name or not equal(raw[position:end], member):
+            return None
+        entries.append(Entry(name, raw[position:end], position))
+        position = _skip_space(raw, end) + 1
+        mark = octet(raw, position - 1)
+    return entries if mark == b"}" or not members else None
 
 
 def _split_lexically(raw: memoryview, start: int, first: bytes) -> Split:
@@ -110,7 +136,7 @@ def _take_member(result: Split, raw: memoryview, start: int, closer: bytes) -> i
     if end < 0:
         result.entries.append(Entry(name, raw[position:], position, whole=False))
         return -1
-    result.entries.append(Entry(name, raw[position : _end_of(raw, end)], position))
+    result.entries.append(Entry(name, raw[position : end_of_text(raw, end)], position))
     position = _skip_space(raw, end)
     mark = octet(raw, position)
     if mark == b",":
@@ -124,13 +150,6 @@ def _take_member(result: Split, raw: memoryview, start: int, closer: bytes) -> i
         _ended(result, raw, after_comma=mark == b",")
         return -1
     return position
-
-
-def _end_of(raw: memoryview, end: int) -> int:
-    """Where a member ends that has only white space behind it, before `end`."""
-    while end > 0 and raw[end - 1] in b" \t\n\r\x0b\x0c":
-        end -= 1
-    return end
 
 
 def _ended(result: Split, raw: memoryview, *, after_comma: bool) -> None:
