@@ -11,7 +11,6 @@ from roost.db.sealing import SecretBox
 from roost.errors import ProblemError
 from roost.migration import queries
 from roost.migration.answering import ALL, ITEM, READ, UNKNOWN, WRITE, Desk, request_print
-from roost.migration.assets import asset_endpoints
 from roost.migration.background import Background, Begun
 from roost.migration.downloads import Downloads
 from roost.migration.request import read_start
@@ -76,7 +75,6 @@ class MigrationRoutes:
             *watching(desk),
             *Steps(desk).endpoints(),
             *Downloads(desk).endpoints(),
-            *asset_endpoints(),
         ]  # fmt: skip
 
     async def overview(self, call: Call) -> Reply:
