@@ -26,13 +26,17 @@ from roost.identity.workspaces.housekeeping import keep_clean
 from roost.journal.install import grant_sql, install_sql
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
+from roost.migration.assets import AssetRoutes
 from roost.migration.background import Background
+from roost.migration.connect import ConnectPages
+from roost.migration.pages import MigrationPages
 from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.settings import Settings
 from roost.tasks.routes import TaskRoutes
 from roost.telemetry import AccessLog, PoolState, Telemetry
 from roost.web import openapi, problems
+from roost.web.cors import Origins, with_cors
 from roost.web.endpoint import Endpoint, Gate
 from roost.web.headers import with_headers
 from roost.web.kit import Kit
@@ -69,16 +73,19 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     dump_limit: int = 64 * 1024 * 1024,
     limits: Limits | None = None,
     logins: ProviderLogin | None = None,
+    origins: Origins | None = None,
     background: Background | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
+    limits, origins = limits or Limits(), origins or Origins()
     endpoints: list[Endpoint] = [
-        *IdentityRoutes(
-            kit, authenticator, production, public_url, limits or Limits(), logins
-        ).endpoints(),
+        *IdentityRoutes(kit, authenticator, production, public_url, limits, logins).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
         *MigrationRoutes(kit, secrets, dump_limit, background).endpoints(),
+        *MigrationPages(kit, authenticator).endpoints(),
+        *ConnectPages(kit, authenticator, origins, limits).endpoints(),
+        *AssetRoutes().endpoints(),
         *probes.endpoints(),
     ]
     return [*endpoints, *page_endpoints(lambda: openapi.document(endpoints, __version__))]
@@ -183,6 +190,7 @@ class Application:
 
     def _assemble(self, parts: Parts, present: frozenset[str], secrets: SecretBox) -> Any:  # noqa: ANN401 -- ASGI
         settings = self._settings
+        origins = Origins(settings.cors_origins)
         kit = Kit(parts.database, parts.ticker)
         endpoints = served_endpoints(
             kit,
@@ -195,22 +203,20 @@ class Application:
             dump_limit=settings.dump_limit,
             limits=parts.limits,
             logins=provider_login(parts.database, secrets, settings),
+            origins=origins,
             background=parts.background,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note
         gate = Gate(authenticator, settings.body_limit, settings.public_url, refused)
-        return with_headers(
-            Litestar(
-                route_handlers=gate.mount(endpoints),
-                exception_handlers={Exception: problems.handle},  # type: ignore[dict-item]  # a Reply sends itself
-                openapi_config=None,
-                request_max_body_size=None,
-                logging_config=None,
-            ),
-            parts.ticker,
-            settings.public_url,
+        app = Litestar(
+            route_handlers=gate.mount(endpoints),
+            exception_handlers={Exception: problems.handle},  # type: ignore[dict-item]  # a Reply sends itself
+            openapi_config=None,
+            request_max_body_size=None,
+            logging_config=None,
         )
+        return with_headers(with_cors(app, origins), parts.ticker, settings.public_url)
 
     def _checks(self, parts: Parts) -> dict[str, Any]:
         async def database() -> str:

@@ -176,6 +176,14 @@ RETURN_REFUSED = _entry(
     "`returnTo` must be a path of this Roost that begins with one `/`, or one of the addresses in "
     "`ROOST_LOGIN_REDIRECTS`.",
 )
+CONNECT_REFUSED = _entry(
+    "CONNECT_REFUSED",
+    400,
+    "This page can't be connected",
+    "A page opened `/migrate/connect` to ask for a token, without saying as it must who asks, or "
+    "from an origin whose pages this Roost does not let in. It was given nothing.",
+    "The operator names the page's origin in `ROOST_CORS_ORIGINS` and starts Roost again.",
+)
 PUBLIC_URL_NEEDED = _entry(
     "PUBLIC_URL_NEEDED",
     400,

@@ -130,6 +130,13 @@ def _targets(name: str, value: str) -> tuple[str, ...]:
     return tuple(provider_url(name, part.strip()) for part in value.split(",") if part.strip())
 
 
+def _origins(name: str, value: str) -> tuple[str, ...]:
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if parts == ["*"]:
+        return ("*",)
+    return tuple(str(_address(name, part)) for part in parts)
+
+
 def provider_url(name: str, value: str) -> str:
     """Check an address that browsers or Roost are sent to: https, or http on this machine."""
     parts = urlsplit(value)
@@ -233,6 +240,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Whole addresses, separated by commas, that `returnTo` may name beside Roost's own paths.",
         _targets,
     ),
+    Setting(
+        "ROOST_CORS_ORIGINS",
+        "",
+        "The origins, separated by commas, whose pages may migrate what they keep in the browser: "
+        "`https://app.example.com`. `*`: every page. Empty: pages on this machine, at `localhost` "
+        "or a loopback address, on any port.",
+        _origins,
+    ),
 )
 
 
@@ -329,6 +344,7 @@ class Settings:
     shutdown_seconds: float
     sign_up: bool
     login_redirects: tuple[str, ...]
+    cors_origins: tuple[str, ...]
     providers: tuple[ProviderSettings, ...]
 
     @classmethod

@@ -5,10 +5,12 @@ from urllib.parse import urlsplit
 
 from roost.web.kit import Ticks
 
+VARY = b"Authorization, Cookie, Roost-Workspace"
+"""What an answer may depend on beside its address, wherever it says nothing else."""
 _FIXED = (
     (b"roost-api-version", b"1"),
     (b"x-content-type-options", b"nosniff"),
-    (b"vary", b"Authorization, Cookie, Roost-Workspace"),
+    (b"vary", VARY),
     (b"cache-control", b"private, no-cache"),
     # With no-referrer, browsers send `Origin: null` with a form, and the form would be refused.
     (b"referrer-policy", b"same-origin"),

@@ -37,15 +37,18 @@ _POLICY = (
 )
 
 
-def html_page(title: str, body: str, status: int = 200) -> Reply:
-    """Give a page; `body` is HTML, in which whatever comes from outside has been escaped."""
+def html_page(title: str, body: str, status: int = 200, *, allowing: str = "") -> Reply:
+    """Give a page; `body` is HTML, in which whatever comes from outside has been escaped.
+
+    Nothing in it runs, unless `allowing`, directives of its content security policy, lets it.
+    """
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
         '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body>{body}</body></html>"
     )
     reply = Reply(text.encode(), status, media_type=_HTML)
-    reply.header("content-security-policy", _POLICY)
+    reply.header("content-security-policy", f"{_POLICY}; {allowing}" if allowing else _POLICY)
     return reply
 
 

@@ -13,7 +13,7 @@ from roost.db.tenancy import USER_ID, Context, tenant_read
 from roost.errors import ProblemError
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.access.visitor import visitor
-from roost.identity.login.pages import LOGIN, private
+from roost.identity.login.pages import LOGIN, go, log_in_first, private
 from roost.identity.login.provider_routes import ProviderRoutes
 from roost.identity.model import ReturnQuery
 from roost.identity.tables import identities, users
@@ -63,7 +63,7 @@ class AccountPages:
         """Show who is logged in, or lead to the log-in page."""
         principal = await visitor(self.authenticator, call)
         if principal is None:
-            return _go(f"{LOGIN}?returnTo={ACCOUNT}")
+            return log_in_first(ACCOUNT)
         context = Context(principal.workspace_id, principal.user_id, cause=call.request_id)
         row: Any = await self.routes.login.kit.database.read(_ACCOUNT, context)
         if row is None:  # erased this very moment
@@ -89,7 +89,9 @@ class AccountPages:
         return (
             f"<h1>{who}</h1><p>You are logged in as <b>{html.escape(row['email'])}</b>.</p>"
             f"<h2>Your identities</h2><ul>{listed or '<li>none at a log-in provider</li>'}</ul>"
-            f"{buttons}<h2>Leave</h2>"
+            f"{buttons}<h2>Your data</h2>"
+            '<p><a href="/migrate">Move what an app keeps in the browser to Roost</a></p>'
+            "<h2>Leave</h2>"
             f'<form method="post" action="{ACCOUNT}/logout"><button>Log out</button></form>'
         )
 
@@ -111,12 +113,6 @@ class AccountPages:
     async def logout(self, call: Call) -> Reply:
         """Log out, and go to the log-in page."""
         done = await self.routes.login.logout(call)
-        reply = _go(LOGIN)
+        reply = go(LOGIN)
         reply.headers.extend(pair for pair in done.headers if pair[0] != b"content-type")
         return reply
-
-
-def _go(path: str) -> Reply:
-    reply = Reply(status=303)
-    reply.header("location", path)
-    return private(reply)

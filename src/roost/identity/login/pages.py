@@ -25,11 +25,29 @@ def login_page(providers: Providers, return_to: str | None) -> Reply:
     )
     none = "" if links else "<p>No log-in provider is set up here.</p>"
     also = "Or by a link: " if links else "By a link: "
+    # A link logs in where it is opened; this page can't know that it has.
+    on = (
+        f'<p>Logged in by now? <a href="{html.escape(return_to)}">Go on to where you were</a></p>'
+        if return_to
+        else ""
+    )
     reply = html_page(
         "Log in · Roost",
-        f"<h1>Log in to Roost</h1>{none}{links}<p>{also}{prose(_LINK)}</p>"
+        f"<h1>Log in to Roost</h1>{none}{links}<p>{also}{prose(_LINK)}</p>{on}"
         '<p><a href="/account">Your log-in</a></p>',
     )
+    return private(reply)
+
+
+def log_in_first(way_back: str) -> Reply:
+    """Lead to the log-in page, and from there to a path of ours."""
+    return go(f"{LOGIN}?returnTo={quote(way_back, safe='')}")
+
+
+def go(path: str) -> Reply:
+    """Lead to another page."""
+    reply = Reply(status=303)
+    reply.header("location", path)
     return private(reply)
 
 
