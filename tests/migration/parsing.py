@@ -7,8 +7,8 @@ from uuid import UUID
 
 from roost.migration.drafts import DocumentDraft, EnvironmentDraft, TaskDraft
 from roost.migration.model import Item, Verdict
+from roost.migration.octets import utf8
 from roost.migration.parse import Parsed, parse
-from roost.migration.sources import utf8
 
 OWNER = UUID("0b0b0b0b-0000-4000-8000-000000000001")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

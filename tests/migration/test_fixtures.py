@@ -9,6 +9,7 @@ import pytest
 
 from roost.migration.drafts import EnvironmentDraft, TaskDraft
 from roost.migration.model import Kind, Verdict
+from roost.migration.octets import view
 from roost.migration.parse import Parsed, parse
 from roost.migration.sources import Dump, read_dump
 from tests.fixtures import garbage
@@ -36,7 +37,7 @@ def damaged() -> tuple[Dump, Parsed]:
 
 def stored(dump: Dump, key: str) -> list[dict[str, Any]]:
     """The list in a sound store."""
-    state = json.loads(dump.keys[key])["state"]
+    state = json.loads(bytes(view(dump.keys[key])))["state"]
     found: list[dict[str, Any]] = state["environments" if key == "environments" else "tasks"]
     return found
 
@@ -155,7 +156,7 @@ class TestGarbage:
         dump, result = damaged
         for item in result.items:
             if item.verdict is Verdict.INVALID and item.raw and item.key == "tasks":
-                assert item.raw in dump.keys["tasks"]
+                assert item.raw in bytes(view(dump.keys["tasks"]))
                 assert item.offset is not None
                 assert item.field is not None or item.reason == "NOT_A_TASK"
 

@@ -13,8 +13,8 @@ from openapi_spec_validator import validate
 from roost.migration import routes
 from roost.migration.claim import claimed
 from roost.migration.model import Kind, Verdict
+from roost.migration.octets import utf8
 from roost.migration.routes import MigrationRoutes
-from roost.migration.sources import utf8
 from roost.migration.wire import KindName, VerdictName
 from roost.web import openapi
 from tests.migration.bench import API, BROWSER, GARBAGE, Bench, store, task

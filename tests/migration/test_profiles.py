@@ -18,13 +18,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roost.migration.octets import utf8
 from roost.migration.profiles import reading
 from roost.migration.profiles.checksums import masked_crc, sound_entries
 from roost.migration.profiles.copies import copy_settled, private_folder
 from roost.migration.profiles.finding import find
 from roost.migration.profiles.places import Browser, roots
 from roost.migration.profiles.storage import Profile, ProfileError, Reading, Storage, export
-from roost.migration.sources import read_dump, utf8
+from roost.migration.sources import read_dump
 from tests.migration.test_command import ROOST, Shell
 from tests.support.browsers import CHROMIUM, chromium, pages
 

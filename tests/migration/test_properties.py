@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from roost.migration.drafts import DocumentDraft, EnvironmentDraft, TaskDraft
 from roost.migration.keys import EXACT, PREFIXES
 from roost.migration.model import Item
+from roost.migration.octets import utf8
 from roost.migration.parse import parse
-from roost.migration.sources import utf8
 from roost.migration.text import is_safe
 from tests.fixtures import garbage
 from tests.migration.parsing import NOW, OWNER, check, parsed, store

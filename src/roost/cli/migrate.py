@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -121,6 +122,7 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         from roost.migration.command import Order, migrate_file  # noqa: PLC0415
 
         order = Order(raw, user, origin, config, settings.secret_keys, place)
+        del raw  # it may be large, and is let go of when it is stored
         with _bar(quiet=as_json) as bar:
             document = asyncio.run(_run(target, order, bar, migrate_file))
     document |= missing
@@ -162,7 +164,12 @@ def _read(file: Path, limit: int) -> bytes:
     return raw
 
 
+_SWITCH = 0.0005
+"""Seconds after which the thread that reads lets the one that writes have its turn."""
+
+
 async def _run(target: Target, order: Any, bar: Bar, migrate_file: Any) -> dict[str, Any]:  # noqa: ANN401 -- loaded late
+    sys.setswitchinterval(_SWITCH)
     prepared = await ready(target)
     task = bar.add_task("reading", total=None, key="")
 

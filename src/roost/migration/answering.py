@@ -60,8 +60,8 @@ class Desk:
         reply.header("location", f"{ALL}/{migration_id}")
         return reply
 
-    async def once(self, call: Call, raw: bytes, work: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Answer once for each idempotency key.
+    async def once(self, call: Call, print_: bytes, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Answer once for each idempotency key; `print_` says what was asked for.
 
         A migration is many transactions, so the key is recorded when the last one is over. A
         second try before that finds the first one running, or its rows there already.
@@ -69,8 +69,6 @@ class Desk:
         key = idempotency.read_key(call.header("idempotency-key"))
         if key is None:
             return await work()
-        scope = call.request.scope
-        print_ = idempotency.fingerprint(scope["method"], scope["path"], raw)
         earlier = await self._earlier(call, key, print_)
         if earlier is not None:
             return earlier
@@ -109,6 +107,12 @@ class Desk:
 
 class _FreeError(Exception):
     """Nobody has used the key; its claim is undone with the transaction."""
+
+
+def request_print(call: Call, raw: bytes) -> bytes:
+    """Say what was asked for, so that its key can't be used for another request."""
+    scope = call.request.scope
+    return idempotency.fingerprint(scope["method"], scope["path"], raw)
 
 
 def _preferences(call: Call) -> set[str]:

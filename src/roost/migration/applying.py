@@ -10,6 +10,7 @@ import msgspec
 from roost.db.pool import Transaction
 from roost.migration import quarantine, writes
 from roost.migration.backup import back_up_between
+from roost.migration.content import content_of
 from roost.migration.failure import Failure, refused_row
 from roost.migration.ledger import Ledger
 from roost.migration.model import Counts, Item, Resolution, State, Verdict
@@ -38,7 +39,7 @@ class RefusedError(Exception):
 
 async def apply(ledger: Ledger) -> None:
     """Write batch after batch; take it all back when a row is refused and nothing may be."""
-    async with aclosing(ledger.batches(ledger.done)) as batches:
+    async with aclosing(ledger.batches(ledger.done, content_of)) as batches:
         async for batch in batches:
             try:
                 await _apply_part(ledger, batch)

@@ -109,7 +109,20 @@ def source_digest(item: Item) -> bytes:
 
 
 def content_of(item: Item) -> bytes:
-    """The JSON text of an item's content."""
+    """The JSON text of an item's content; made once."""
+    if item.content is None:
+        item.content = _content_of(item)
+    return item.content
+
+
+def digest_of(item: Item) -> bytes:
+    """The digest of an item's content; made once."""
+    if item.digest is None:
+        item.digest = digest(normal(content_of(item)))
+    return item.digest
+
+
+def _content_of(item: Item) -> bytes:
     draft = item.draft
     match draft:
         case TaskDraft():

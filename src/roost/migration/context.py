@@ -9,8 +9,9 @@ import msgspec
 from roost.migration import ids, reader
 from roost.migration.drafts import Warn
 from roost.migration.model import Kind
+from roost.migration.octets import Octets
 
-Raw = bytes | msgspec.Raw
+Raw = Octets
 Instead = Mapping[Kind, Mapping[str, str]]
 """By kind: the id that takes the place of a source's own UUID."""
 

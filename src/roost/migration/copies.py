@@ -31,7 +31,7 @@ def copy_of(item: Item, owner: UUID, content_digest: bytes) -> Item:
     digest = content_digest.hex()
     target_id = ids.legacy(owner, item.key, [item.source_id, digest])
     draft = _draft(item.draft, target_id, item.target_id, digest[:_MARK])
-    return replace(item, target_id=target_id, draft=draft)
+    return replace(item, target_id=target_id, draft=draft, content=None, digest=None)
 
 
 def _draft(draft: Draft | None, new: str, old: str | None, mark: str) -> Draft:

@@ -81,10 +81,10 @@ class Downloads:
             return await self._rows(call, row)
         if row["content"] is None:
             raise ProblemError(errors.MIGRATION_BACKUP_NOT_FOUND)
-        raw = await asyncio.to_thread(unpack, row["content"], self._desk.box)
+        raw = await asyncio.to_thread(unpack, row["content"], row["size"], self._desk.box)
         await self._exported(call, "backup")
         digest = row["sha256"].hex()
-        reply = Reply(raw, media_type=b"application/octet-stream")
+        reply = Reply(bytes(raw), media_type=b"application/octet-stream")
         reply.header("content-disposition", f'attachment; filename="{call.id()}.json"')
         reply.header("etag", f'"{digest}"')
         reply.header("roost-sha256", digest)

@@ -7,6 +7,7 @@ import msgspec
 from roost.migration import text
 from roost.migration.context import Inspection
 from roost.migration.drafts import Warn
+from roost.migration.octets import Octets, contains
 from roost.migration.reader import read
 
 _SECRET = (Warn("SECRET_IN_TEXT", None, "looks like a credential; kept, hidden in reports"),)
@@ -15,11 +16,11 @@ _encode: Final = msgspec.json.Encoder().encode
 _MOJIBAKE = (Warn("MOJIBAKE", None, "UTF-8 once read as cp1252; kept as it is"),)
 
 
-def inspection_of(raw: bytes) -> Inspection:
+def inspection_of(raw: Octets) -> Inspection:
     """How to inspect the items of the value `raw`; looks only for what `raw` may hold."""
     patterns = text.secret_patterns(raw)
     # JSON.stringify escapes no letters; other writers do.
-    escaped = _LETTER_ESCAPE in raw
+    escaped = contains(raw, _LETTER_ESCAPE)
     damaged = escaped or text.may_be_mojibake(raw)
     if not patterns and not damaged:
         return _nothing

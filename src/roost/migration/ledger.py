@@ -16,7 +16,7 @@ from roost.db.tenancy import Context
 from roost.migration import writes
 from roost.migration.content import encode
 from roost.migration.failure import Failure
-from roost.migration.model import Config, Counts, Progress, Resolution, State, Verdict
+from roost.migration.model import Config, Counts, Item, Progress, Resolution, State, Verdict
 from roost.migration.stream import Batch, Reading
 from roost.migration.targets.registry import Targets
 from roost.migration.targets.target import Place
@@ -71,9 +71,11 @@ class Ledger:
             raise SupersededError(message)
         return row
 
-    def batches(self, start: int = 0) -> AsyncGenerator[Batch, None]:
-        """The items from `start` on, a batch at a time."""
-        return self.reading.batches(self.config.batch_size, start)
+    def batches(
+        self, start: int = 0, make: Callable[[Item], object] | None = None
+    ) -> AsyncGenerator[Batch, None]:
+        """The items from `start` on, a batch at a time, `make` done to each."""
+        return self.reading.batches(self.config.batch_size, start, make)
 
     async def counts(self, transaction: Transaction, *, applied: bool = False) -> Counts:
         """Count the verdicts; with `applied`, what was written too."""

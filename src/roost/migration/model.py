@@ -123,7 +123,8 @@ class Item(msgspec.Struct, kw_only=True, rename="camel", gc=False):
 
     Parsing leaves `verdict` empty where a draft waits for the plan, and sets it to INVALID or
     SKIP, with a `reason`, everywhere else. `offset` counts bytes of the key's UTF-8 text (of
-    the decoded text, where the value was encoded twice). `raw` is the quarantined text.
+    the decoded text, where the value was encoded twice). `raw` is the quarantined text. `content`
+    is the draft as JSON text, and `digest` its SHA-256, once they were made.
     """
 
     key: str
@@ -139,6 +140,8 @@ class Item(msgspec.Struct, kw_only=True, rename="camel", gc=False):
     warnings: tuple[Warn, ...] = ()
     draft: Draft | None = None
     raw: bytes | None = None
+    content: bytes | None = None
+    digest: bytes | None = None
 
 
 class Counts(msgspec.Struct, kw_only=True, rename="camel"):

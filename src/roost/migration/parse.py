@@ -28,6 +28,7 @@ from roost.migration.mapping.rows import row
 from roost.migration.mapping.stores import Broken, Store, open_store
 from roost.migration.mapping.tasks import task
 from roost.migration.model import Counts, Item, KeyReport, Kind, Verdict
+from roost.migration.octets import Octets, view
 from roost.migration.text import safe
 
 Elements = Callable[[Context, str, object, Raw, str | None], Iterator[Item]]
@@ -67,7 +68,7 @@ class Parsed(msgspec.Struct):
 
 
 def parse(
-    keys: Mapping[str, bytes],
+    keys: Mapping[str, Octets],
     owner: UUID,
     imported_at: datetime,
     aliases: frozenset[str] = frozenset(),
@@ -87,7 +88,7 @@ def parse(
 
 
 def parse_keys(
-    keys: Mapping[str, bytes],
+    keys: Mapping[str, Octets],
     owner: UUID,
     imported_at: datetime,
     aliases: frozenset[str] = frozenset(),
@@ -110,7 +111,7 @@ def parse_keys(
         yield _parse_key(context, name, keys[key])
 
 
-def own_ids(keys: Mapping[str, bytes]) -> Iterator[tuple[Kind, str, object, str]]:
+def own_ids(keys: Mapping[str, Octets]) -> Iterator[tuple[Kind, str, object, str]]:
     """Find the UUIDs that tasks and environments bring: kind, key, id as it stands, and UUID."""
     for name, key in _in_order(keys):
         rule = rule_for(name)
@@ -143,7 +144,7 @@ def _id_of(raw: bytes) -> object:
     return value.get("id") if type(value) is dict else None
 
 
-def _in_order(keys: Mapping[str, bytes]) -> list[tuple[str, str]]:
+def _in_order(keys: Mapping[str, Octets]) -> list[tuple[str, str]]:
     """The names that keys are stored under, with the keys, in the order of the parse."""
     return sorted(((storable(key), key) for key in keys), key=lambda pair: _order(pair[0]))
 
@@ -162,15 +163,15 @@ def _order(key: str) -> tuple[int, int, str]:
     return rank, _KNOWN_FIRST.get(key, len(_KNOWN_FIRST)), key
 
 
-def _parse_whole(context: Context, key: str, raw: bytes) -> tuple[KeyReport, list[Item]]:
+def _parse_whole(context: Context, key: str, raw: Octets) -> tuple[KeyReport, list[Item]]:
     report, items = _parse_key(context, key, raw)
     return report, list(items)
 
 
-def _parse_key(context: Context, key: str, raw: bytes) -> tuple[KeyReport, Iterator[Item]]:
+def _parse_key(context: Context, key: str, raw: Octets) -> tuple[KeyReport, Iterator[Item]]:
     rule = rule_for(key)
     digest = hashlib.sha256(raw).hexdigest()
-    report = KeyReport(key=key, sha256=digest, bytes=len(raw), kind=rule.kind)
+    report = KeyReport(key=key, sha256=digest, bytes=len(view(raw)), kind=rule.kind)
     return report, _counted(report, _items(context, key, raw, rule, report))
 
 
@@ -188,15 +189,17 @@ def _counted(report: KeyReport, items: Iterator[Item]) -> Iterator[Item]:
         report.note = "EMPTY"
 
 
-def _items(context: Context, key: str, raw: bytes, rule: Rule, report: KeyReport) -> Iterator[Item]:
+def _items(
+    context: Context, key: str, raw: Octets, rule: Rule, report: KeyReport
+) -> Iterator[Item]:
     if rule.handler in _LISTS:
         store = open_store(raw, rule.names)
         report.version, report.warnings = store.version, tuple(store.warnings)
         yield from _of_a_store(context, key, raw, rule, store)
     elif rule.handler in _VALUES:
-        yield from _VALUES[rule.handler](context, key, raw)
+        yield from _VALUES[rule.handler](context, key, bytes(raw))
     elif rule.handler is Handler.BACKUP:
-        yield from backup(context, key, raw, rule.names)
+        yield from backup(context, key, bytes(raw), rule.names)
     else:
         reason = rule.reason or "CACHE"
         yield Item(
@@ -204,7 +207,9 @@ def _items(context: Context, key: str, raw: bytes, rule: Rule, report: KeyReport
         )
 
 
-def _of_a_store(context: Context, key: str, raw: bytes, rule: Rule, store: Store) -> Iterator[Item]:
+def _of_a_store(
+    context: Context, key: str, raw: Octets, rule: Rule, store: Store
+) -> Iterator[Item]:
     plain = reader.is_plain(raw)
     inspect = inspection_of(raw)
     handle = partial(_LISTS[rule.handler], context, key)

@@ -6,7 +6,7 @@ from uuid import UUID
 from roost.db.pool import Transaction
 from roost.migration import ids, quarantine
 from roost.migration.conflicts import Conflict, of_item
-from roost.migration.content import content_of, digest, normal
+from roost.migration.content import digest_of
 from roost.migration.decision import Decision
 from roost.migration.drafts import DocumentDraft, PreferenceDraft
 from roost.migration.model import ConflictResolution, Item, Resolution, Verdict
@@ -54,7 +54,7 @@ async def decide(
         if item.draft is None:
             verdict = item.verdict or Verdict.INVALID
             kept = quarantine.kept(item)
-            shown = digest(normal(content_of(kept))) if kept is not None else None
+            shown = digest_of(kept) if kept is not None else None
             decisions.append(Decision(position, item, verdict, field=item.field, digest=shown))
             continue
         found = existing[table_of(item)].get(str(item.target_id))
@@ -83,5 +83,5 @@ async def found_by_table(
 
 def _decision(position: int, item: Item, found: Found | None, place: Place) -> Decision:
     if found is None:
-        return Decision(position, item, Verdict.CREATE, digest=digest(normal(content_of(item))))
+        return Decision(position, item, Verdict.CREATE, digest=digest_of(item))
     return of_item(position, item, found, place) or Decision(position, item, Verdict.SAME)

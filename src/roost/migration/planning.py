@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from roost.db.pool import Transaction
 from roost.migration import plan, writes
 from roost.migration.backup import back_up
-from roost.migration.content import encode
+from roost.migration.content import digest_of, encode
 from roost.migration.decision import store
 from roost.migration.failure import invalid_item
 from roost.migration.ledger import Ledger
@@ -24,7 +24,7 @@ async def make_plan(ledger: Ledger, *, stop: bool) -> None:
     What somebody has chosen for conflicts of an earlier plan stays chosen.
     """
     await ledger.write(partial(_begin, ledger))
-    async with aclosing(ledger.batches()) as batches:
+    async with aclosing(ledger.batches(make=digest_of)) as batches:
         async for batch in batches:
             await ledger.write(partial(_plan_batch, ledger, batch))
     if await ledger.write(partial(_planned, ledger, stop=stop)):

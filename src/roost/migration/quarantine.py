@@ -39,7 +39,7 @@ def kept(item: Item) -> Item | None:
             content_type="text/plain",
             encoding=encoding,
         )
-    return msgspec.structs.replace(item, draft=draft)
+    return msgspec.structs.replace(item, draft=draft, content=None, digest=None)
 
 
 def refused(item: Item, owner: UUID, message: str) -> Item:
@@ -54,6 +54,8 @@ def refused(item: Item, owner: UUID, message: str) -> Item:
         detail=message,
         draft=None,
         raw=content,
+        content=None,
+        digest=None,
     )
 
 

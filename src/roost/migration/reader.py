@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from roost.migration.drafts import Warn
+from roost.migration.octets import Octets, parts, view
 from roost.migration.text import safe
 
 #: Deeper than anything the apps write, shallower than what parsers and databases stumble over.
@@ -70,9 +71,12 @@ def read(raw: bytes, *, plain: bool = False) -> tuple[Any, tuple[Warn, ...]]:
     return reader.document(), reader.warnings()
 
 
-def is_plain(raw: bytes) -> bool:
+def is_plain(raw: Octets) -> bool:
     """Whether `raw` has neither an escaped NUL nor a number of 16 digits or more; cheap."""
-    return _NUL not in raw and _LONG_NUMBER not in raw.translate(_DIGITS)
+    return all(
+        _NUL not in part and _LONG_NUMBER not in part.translate(_DIGITS)
+        for part in parts(raw, len(_LONG_NUMBER) - 1)
+    )
 
 
 def read_string(raw: bytes) -> str:
@@ -102,14 +106,15 @@ def _is_deep(raw: bytes, value: object) -> bool:
     return False
 
 
-def container_end(raw: bytes, start: int) -> int:
+def container_end(raw: Octets, start: int) -> int:
     """Where the container that begins at `start` ends; -1 when it does not, or is crossed."""
     closers = bytearray()
     position = start
     match_at = STRUCTURE.match
-    while match := match_at(raw, position):
+    whole = view(raw)
+    while match := match_at(whole, position):
         position = match.end()
-        first = raw[match.start()]
+        first = whole[match.start()]
         if first in b"[{":
             closers.append(first + 2)
         elif first in b"]}":

@@ -10,6 +10,7 @@ from roost import errors
 from roost.errors import FieldError, ProblemError
 from roost.migration.dump import Received, open_envelope
 from roost.migration.model import Config
+from roost.migration.octets import octet
 from roost.migration.salvage import Entry, split
 from roost.migration.sources import SourceError
 from roost.web.body import field_error
@@ -33,7 +34,7 @@ def read_start(raw: bytes) -> Start:
             raise _invalid(name[:100], "is not a field of this body", "unknown")
     if "keys" not in members:
         raise _invalid("keys", "is missing", "missing")
-    if bytes(members["keys"].raw)[:1] != b"{":
+    if octet(members["keys"].raw) != b"{":
         raise _invalid("keys", "must be an object of raw strings by localStorage key")
     config = _config(members.get("config"))
     for name in ("origin", "capturedAt"):

@@ -13,6 +13,7 @@ from roost.migration.content import (
     content_of,
     differences,
     digest,
+    digest_of,
     encode,
     normal,
     source_digest,
@@ -101,7 +102,7 @@ def _keep_both(conflict: Conflict, place: Place) -> None:
     if isinstance(copy.draft, PreferenceDraft):
         record["copyKey"] = copy.draft.key
     conflict.conflict = record
-    conflict.digest = digest(normal(content_of(copy)))
+    conflict.digest = digest_of(copy)
 
 
 def _merge(conflict: Conflict, choice: Choice, base: Base | None) -> None:

@@ -10,7 +10,7 @@ from roost import errors
 from roost.db.sealing import SecretBox
 from roost.errors import ProblemError
 from roost.migration import queries
-from roost.migration.answering import ALL, ITEM, READ, UNKNOWN, WRITE, Desk
+from roost.migration.answering import ALL, ITEM, READ, UNKNOWN, WRITE, Desk, request_print
 from roost.migration.background import Background, Begun
 from roost.migration.downloads import Downloads
 from roost.migration.request import read_start
@@ -117,10 +117,12 @@ class Beginning:
 
     async def start(self, call: Call) -> Reply:
         """Receive a dump and migrate it."""
-        raw = await self.desk.read(call, self.limit, DUMP_SECONDS)
+        held = [await self.desk.read(call, self.limit, DUMP_SECONDS)]
+        print_ = request_print(call, held[0])
 
         async def work() -> Reply:
-            start = await asyncio.to_thread(read_start, raw)
+            # Not kept any longer than it takes: it may be large.
+            start = await asyncio.to_thread(read_start, held.pop())
             principal = call.principal
 
             async def run(begun: Begun) -> None:
@@ -134,7 +136,7 @@ class Beginning:
 
             return await self.desk.carried_out(call, run, 201)
 
-        return await self.desk.once(call, raw, work)
+        return await self.desk.once(call, print_, work)
 
 
 def _redacted(items: str) -> str:

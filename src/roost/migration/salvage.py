@@ -9,6 +9,16 @@ from typing import Final, Literal
 
 import msgspec
 
+from roost.migration.octets import (
+    Octets,
+    end_of_text,
+    equal,
+    first_octet,
+    octet,
+    unescape,
+    utf8,
+    view,
+)
 from roost.migration.reader import SPACE, STRING, container_end, read_string
 
 #: How many times a value may have been encoded over again.
@@ -19,7 +29,6 @@ _PARTIAL_ESCAPE: Final = re.compile(rb"(?<!\\)(?:\\\\)*+(\\(?:u[0-9a-fA-F]{0,3})
 
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_encode: Final = msgspec.json.Encoder().encode
 
 Form = Literal["object", "array", "other"]
 
@@ -28,7 +37,7 @@ class Entry(msgspec.Struct, gc=False):
     """A member: `name` in an object, None in an array; `whole` is false when it was cut off."""
 
     name: str | None
-    raw: bytes | msgspec.Raw
+    raw: Octets
     offset: int
     whole: bool = True
 
@@ -45,46 +54,65 @@ class Split(msgspec.Struct):
     rest_reason: str | None = None
 
 
-def split(raw: bytes) -> Split:
+def split(raw: Octets) -> Split:
     """Take the outermost container of `raw` apart; form "other" when there is none."""
-    position = _skip_space(raw, 0)
-    first = raw[position : position + 1]
+    whole = view(raw)
+    position = _skip_space(whole, 0)
+    first = bytes(whole[position : position + 1])
     if first not in (b"{", b"["):
         return Split("other", [])
-    quick = _split_exact(raw, first)
-    return quick or _split_lexically(raw, position, first)
+    sound = _split_sound(whole, position, first)
+    return sound or _split_lexically(whole, position, first)
 
 
-def _split_exact(raw: bytes, first: bytes) -> Split | None:
-    """Members of what JSON.stringify wrote; None when writing it again does not give `raw`."""
+def _split_sound(raw: memoryview, start: int, first: bytes) -> Split | None:
+    """Members of a container that is JSON from end to end; None when it is not, or names repeat."""
     try:
         if first == b"[":
-            elements = _elements(raw)
-            if _encode(elements) != raw:
-                return None
-            entries, offset = [], 1
-            for element in elements:
-                entries.append(Entry(None, element, offset))
-                offset += len(memoryview(element)) + 1
-            return Split("array", entries)
-        members = _members(raw)
-        if _encode(members) != raw:
-            return None
+            return Split("array", _placed_elements(raw, start + 1, _elements(raw)))
+        entries = _placed_members(raw, start + 1, _members(raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    entries, offset = [], 1
+    return None if entries is None else Split("object", entries)
+
+
+def _placed_elements(raw: memoryview, position: int, elements: list[msgspec.Raw]) -> list[Entry]:
+    # Elements, commas and brackets that fill the text leave no room for white space.
+    filled = sum(len(memoryview(each)) for each in elements) + len(elements) + 1
+    is_tight = filled == len(raw)
+    entries: list[Entry] = []
+    for element in elements:
+        if not is_tight:
+            position = _skip_space(raw, position)
+        entries.append(Entry(None, element, position))
+        position += len(memoryview(element))
+        position = position + 1 if is_tight else _skip_space(raw, position) + 1
+    return entries
+
+
+def _placed_members(
+    raw: memoryview, position: int, members: dict[str, msgspec.Raw]
+) -> list[Entry] | None:
+    """Each member where it stands; None when not each stands there once, with its own value."""
+    entries: list[Entry] = []
+    mark = b","
     for name, member in members.items():
-        offset += len(_encode(name)) + 1
-        entries.append(Entry(name, member, offset))
-        offset += len(memoryview(member)) + 1
-    return Split("object", entries)
+        found, after = _name(raw, _skip_space(raw, position))
+        position = _skip_space(raw, after)
+        end = position + len(memoryview(member))
+        if mark != b"," or found != name or not equal(raw[position:end], member):
+            return None
+        entries.append(Entry(name, raw[position:end], position))
+        position = _skip_space(raw, end) + 1
+        mark = octet(raw, position - 1)
+    return entries if mark == b"}" or not members else None
 
 
-def _split_lexically(raw: bytes, start: int, first: bytes) -> Split:
+def _split_lexically(raw: memoryview, start: int, first: bytes) -> Split:
     closer = b"}" if first == b"{" else b"]"
     result = Split("object" if first == b"{" else "array", [])
     position = _skip_space(raw, start + 1)
-    while raw[position : position + 1] != closer:
+    while octet(raw, position) != closer:
         following = _take_member(result, raw, position, closer)
         if following < 0:
             return result
@@ -95,7 +123,7 @@ def _split_lexically(raw: bytes, start: int, first: bytes) -> Split:
     return result
 
 
-def _take_member(result: Split, raw: bytes, start: int, closer: bytes) -> int:
+def _take_member(result: Split, raw: memoryview, start: int, closer: bytes) -> int:
     """Add the member that begins at `start`; where the next one does, or -1 at the end of sense."""
     name, position = None, start
     if result.form == "object":
@@ -108,9 +136,9 @@ def _take_member(result: Split, raw: bytes, start: int, closer: bytes) -> int:
     if end < 0:
         result.entries.append(Entry(name, raw[position:], position, whole=False))
         return -1
-    result.entries.append(Entry(name, raw[position:end].rstrip(), position))
+    result.entries.append(Entry(name, raw[position : end_of_text(raw, end)], position))
     position = _skip_space(raw, end)
-    mark = raw[position : position + 1]
+    mark = octet(raw, position)
     if mark == b",":
         position = _skip_space(raw, position + 1)
     elif mark and mark != closer:
@@ -124,30 +152,30 @@ def _take_member(result: Split, raw: bytes, start: int, closer: bytes) -> int:
     return position
 
 
-def _ended(result: Split, raw: bytes, *, after_comma: bool) -> None:
+def _ended(result: Split, raw: memoryview, *, after_comma: bool) -> None:
     """The text ends where a member, a comma or the closing bracket was due."""
     last = result.entries[-1]
-    if not after_comma and bytes(last.raw)[-1:] not in (b'"', b"}", b"]"):
+    if not after_comma and octet(last.raw, -1) not in (b'"', b"}", b"]"):
         # `12` may have been `123`: a bare value at the very end is not known to be whole.
         last.whole = False
     else:
-        _cut(result, raw, last.offset + len(memoryview(last.raw)), "TRUNCATED")
+        _cut(result, raw, last.offset + len(view(last.raw)), "TRUNCATED")
 
 
-def _cut(result: Split, raw: bytes, position: int, reason: str) -> Split:
+def _cut(result: Split, raw: memoryview, position: int, reason: str) -> Split:
     result.rest = Entry(None, raw[position:], position, whole=False)
     result.rest_reason = reason
     return result
 
 
-def _name(raw: bytes, position: int) -> tuple[str | None, int]:
+def _name(raw: memoryview, position: int) -> tuple[str | None, int]:
     """A member's name and where its value begins; (None, -1) at the text's end."""
     match = STRING.match(raw, position)
     if match is None:
-        is_open = raw[position : position + 1] in (b'"', b"")
+        is_open = octet(raw, position) in (b'"', b"")
         return None, -1 if is_open else position
     after = _skip_space(raw, match.end())
-    if raw[after : after + 1] != b":":
+    if octet(raw, after) != b":":
         return None, -1 if after >= len(raw) else position
     try:
         return read_string(match.group()), after + 1
@@ -155,9 +183,9 @@ def _name(raw: bytes, position: int) -> tuple[str | None, int]:
         return None, position
 
 
-def _value_end(raw: bytes, position: int) -> int:
+def _value_end(raw: memoryview, position: int) -> int:
     """Where the value at `position` ends; -1 when it does not."""
-    first = raw[position : position + 1]
+    first = octet(raw, position)
     if first == b'"':
         match = STRING.match(raw, position)
         return match.end() if match else -1
@@ -167,7 +195,7 @@ def _value_end(raw: bytes, position: int) -> int:
     return match.end() if match else position
 
 
-def _skip_space(raw: bytes, position: int) -> int:
+def _skip_space(raw: memoryview, position: int) -> int:
     match = SPACE.match(raw, position)
     return match.end() if match else position
 
@@ -175,43 +203,41 @@ def _skip_space(raw: bytes, position: int) -> int:
 class Unwrapped(msgspec.Struct):
     """The innermost text, how many times it had been encoded over again, and if it was whole."""
 
-    raw: bytes
+    raw: Octets
     layers: int = 0
     whole: bool = True
 
 
-def unwrap(raw: bytes) -> Unwrapped:
+def unwrap(raw: Octets) -> Unwrapped:
     """Decode a container that was encoded as a string, up to MAX_LAYERS times.
 
     An ordinary string, and anything else, stays as it is.
     """
     result = Unwrapped(raw)
     while result.layers < MAX_LAYERS:
-        start = _skip_space(result.raw, 0)
-        if result.raw[start : start + 1] != b'"':
+        outer = view(result.raw)
+        start = _skip_space(outer, 0)
+        if octet(outer, start) != b'"':
             break
-        text, whole = _string(result.raw[start:])
-        if text is None or text.lstrip()[:1] not in (b"{", b"[", b'"'):
+        text, whole = _string(outer[start:])
+        if text is None or first_octet(text) not in (b"{", b"[", b'"'):
             break
         result = Unwrapped(text, result.layers + 1, result.whole and whole)
     return result
 
 
-def _string(raw: bytes) -> tuple[bytes | None, bool]:
+def _string(raw: memoryview) -> tuple[Octets | None, bool]:
     """The text of a string as UTF-8, cut or whole; None when it is none."""
     match = STRING.match(raw)
-    whole = match is not None
-    if match is not None:
-        if raw[match.end() :].strip():
-            return None, False
-        literal = match.group()
-    else:
-        literal = _PARTIAL_ESCAPE.sub(_drop_escape, raw) + b'"'
     try:
-        text = read_string(literal)
+        if match is None:
+            literal = _PARTIAL_ESCAPE.sub(_drop_escape, bytes(raw)) + b'"'
+            return utf8(read_string(literal)), False
+        if first_octet(raw[match.end() :]):
+            return None, False
+        return unescape(raw[: match.end()], read_string), True
     except ValueError:
         return None, False
-    return text.encode("utf-8", "surrogatepass"), whole
 
 
 def _drop_escape(match: re.Match[bytes]) -> bytes:

@@ -12,11 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from roost.migration import dates
+from roost.migration.octets import PART, Octets, first_octet, octet, unescape, unescaped, utf8, view
 from roost.migration.reader import MalformedError, read, read_string
 from roost.migration.salvage import Entry, Split, split
-
-#: Larger files are refused: no browser lets a page keep so much.
-MAX_BYTES: Final = 64 * 1024 * 1024
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -45,7 +43,7 @@ class SourceError(Exception):
 class Dump(msgspec.Struct):
     """A localStorage as it was: each raw string as UTF-8, with lone surrogates passed through."""
 
-    keys: dict[str, bytes]
+    keys: dict[str, Octets]
     origin: str | None = None
     captured_at: datetime | None = None
 
@@ -57,61 +55,130 @@ def of_strings(
     return Dump({key: utf8(raw) for key, raw in keys.items()}, origin, captured_at)
 
 
-def utf8(raw: str) -> bytes:
-    """The bytes that a receipt's hash is made of: UTF-8, with lone surrogates passed through."""
-    try:
-        return raw.encode()
-    except UnicodeEncodeError:
-        # Two surrogates that came one by one may be one character.
-        joined = raw.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-        return joined.encode("utf-8", "surrogatepass")
+def read_dump(
+    content: bytes | bytearray,
+    *,
+    origin: str | None = None,
+    now: datetime,
+    keep: bool = True,
+) -> Dump:
+    """The dump in a file's bytes; `origin` chooses where a file has several. Raises SourceError.
 
-
-def read_dump(content: bytes, *, origin: str | None = None, now: datetime) -> Dump:
-    """The dump in a file's bytes; `origin` chooses where a file has several.
-
-    Raises SourceError.
+    A bytearray is used up: the raw strings are views into it, where they were unescaped. Without
+    `keep` everything is checked, and the strings are left out.
     """
-    if len(content) > MAX_BYTES:
-        message = f"The file has {len(content):,} bytes; at most {MAX_BYTES:,} are read."
-        raise SourceError(message, "Leave caches out of the export, or export one app at a time.")
+    reading = _Reading(keep=keep, in_place=isinstance(content, bytearray))
     members = _members(_as_utf8(content), "The file")
     if "origins" in members:
-        return _of_storage_state(members["origins"], origin)
+        return reading.of_storage_state(members["origins"], origin)
     holder = next((name for name in _HOLDERS if _is_container(members.get(name))), None)
     if holder is not None:
         found = _optional_text(members, "origin")
         moment, _ = dates.parse(_optional_text(members, "capturedAt"), now)
-        return Dump(_of_holder(members[holder], holder), found, moment)
+        return Dump(reading.of_holder(members[holder], holder), found, moment)
     _refuse_lookalikes(members)
-    return Dump({key: _string(entry, f'"{key}"') for key, entry in members.items()})
+    return Dump({key: reading.string(entry, f'"{key}"') for key, entry in members.items()})
 
 
-def _as_utf8(content: bytes) -> bytes:
+class _Reading:
+    """Reads raw strings: into memory of their own, or where they stand."""
+
+    def __init__(self, *, keep: bool, in_place: bool) -> None:
+        self._keep = keep
+        self._in_place = in_place
+
+    def of_holder(self, entry: Entry, name: str) -> dict[str, Octets]:
+        """Keys as an object of strings, or as a list of `{name, value}`."""
+        raw = view(entry.raw)
+        if octet(raw) == b"[":
+            return self._of_pairs(raw, f'"{name}"')
+        members = _members(raw, f'"{name}"')
+        return {key: self.string(each, f'"{key}"') for key, each in members.items()}
+
+    def _of_pairs(self, raw: memoryview, what: str) -> dict[str, Octets]:
+        keys: dict[str, Octets] = {}
+        for part in _elements(raw, what):
+            if octet(part) != b"{":
+                message = f"{what} holds something other than {{name, value}}."
+                raise SourceError(message)
+            pair = _members(part, f"an entry of {what}")
+            name = pair.get("name") or pair.get("key")
+            if name is None or "value" not in pair:
+                message = f"An entry of {what} has no name or no value."
+                raise SourceError(message)
+            key = _text(name, "a name")
+            if key in keys:
+                message = f'{what} has the key "{key[:100]}" twice; one of them would be lost.'
+                raise SourceError(message, "Rename one of them in the file and try again.")
+            keys[key] = self.string(pair["value"], f'"{key}"')
+        return keys
+
+    def of_storage_state(self, entry: Entry, wanted: str | None) -> Dump:
+        """Playwright's `{"cookies": […], "origins": [{"origin", "localStorage"}]}`."""
+        if octet(entry.raw) != b"[":
+            message = '"origins" is no list.'
+            raise SourceError(message)
+        found: dict[str, Entry] = {}
+        for part in _elements(view(entry.raw), '"origins"'):
+            members = _members(part, "an origin")
+            if "localStorage" in members:
+                found[_optional_text(members, "origin") or ""] = members["localStorage"]
+        name = _chosen(list(found), wanted)
+        return Dump(self.of_holder(found[name], "localStorage"), name or None)
+
+    def string(self, entry: Entry, what: str) -> Octets:
+        """A raw string's text."""
+        raw = view(entry.raw)
+        _require_string(raw, entry, what)
+        try:
+            if self._keep:
+                return unescape(raw, read_string, raw if self._in_place else None)
+            for _ in unescaped(raw, read_string):
+                pass
+        except ValueError:
+            raise _no_string(entry, what) from None
+        return b""
+
+
+def _as_utf8(content: bytes | bytearray) -> memoryview:
     for mark, encoding in _BOMS:
         if content.startswith(mark):
-            body = content[len(mark) :]
             if encoding == "utf-8":
-                return body
-            try:
-                return body.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
-            except UnicodeDecodeError as error:
-                message = f"The file is no {encoding.upper()} text at byte {error.start}."
-                raise SourceError(message) from None
+                return memoryview(content)[len(mark) :]
+            return memoryview(_decoded(content[len(mark) :], encoding))
+    _require_utf8(content)
+    return memoryview(content)
+
+
+def _decoded(body: bytes | bytearray, encoding: str) -> bytearray:
     try:
-        content.decode("utf-8", "surrogatepass")
+        return bytearray(body.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass"))
     except UnicodeDecodeError as error:
-        message = f"The file is no UTF-8 text at byte {error.start}."
-        raise SourceError(message, "Save it as UTF-8; a browser's profile is no export.") from None
-    return content
+        message = f"The file is no {encoding.upper()} text at byte {error.start}."
+        raise SourceError(message) from None
 
 
-def _members(raw: bytes, what: str) -> dict[str, Entry]:
+def _require_utf8(content: bytes | bytearray) -> None:
+    start = 0
+    while start < len(content):
+        stop = min(start + PART, len(content))
+        while stop < len(content) and content[stop] & 0xC0 == 0x80:  # noqa: PLR2004 -- a later byte
+            stop += 1
+        try:
+            bytes(content[start:stop]).decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            message = f"The file is no UTF-8 text at byte {start + error.start}."
+            hint = "Save it as UTF-8; a browser's profile is no export."
+            raise SourceError(message, hint) from None
+        start = stop
+
+
+def _members(raw: memoryview, what: str) -> dict[str, Entry]:
     taken = split(raw)
     if taken.form == "other":
-        if not raw.strip():
+        if not first_octet(raw):
             message = f"{what} is empty."
-        elif raw.lstrip()[:1] == b"<":
+        elif first_octet(raw) == b"<":
             message = f"{what} is a web page, not JSON."
         else:
             message = f"{what} is no JSON object."
@@ -132,6 +199,13 @@ def _members(raw: bytes, what: str) -> dict[str, Entry]:
     return members
 
 
+def _elements(raw: memoryview, what: str) -> list[memoryview]:
+    """A list's elements, as views of the list itself."""
+    taken = split(raw)
+    _check_whole(taken, what)
+    return [raw[each.offset : each.offset + len(view(each.raw))] for each in taken.entries]
+
+
 def _check_whole(taken: Split, what: str) -> None:
     if taken.rest is not None:
         ended = taken.rest_reason == "TRUNCATED"
@@ -146,53 +220,7 @@ def _check_whole(taken: Split, what: str) -> None:
 
 
 def _is_container(entry: Entry | None) -> bool:
-    return entry is not None and bytes(entry.raw)[:1] in (b"{", b"[")
-
-
-def _of_holder(entry: Entry, name: str) -> dict[str, bytes]:
-    """Keys as an object of strings, or as a list of `{name, value}`."""
-    raw = bytes(entry.raw)
-    if raw[:1] == b"[":
-        return _of_pairs(raw, f'"{name}"')
-    members = _members(raw, f'"{name}"')
-    return {key: _string(each, f'"{key}"') for key, each in members.items()}
-
-
-def _of_pairs(raw: bytes, what: str) -> dict[str, bytes]:
-    taken = split(raw)
-    _check_whole(taken, what)
-    keys: dict[str, bytes] = {}
-    for entry in taken.entries:
-        if bytes(entry.raw)[:1] != b"{":
-            message = f"{what} holds something other than {{name, value}}."
-            raise SourceError(message)
-        pair = _members(bytes(entry.raw), f"an entry of {what}")
-        name = pair.get("name") or pair.get("key")
-        if name is None or "value" not in pair:
-            message = f"An entry of {what} has no name or no value."
-            raise SourceError(message)
-        key = _string(name, "a name").decode("utf-8", "surrogatepass")
-        if key in keys:
-            message = f'{what} has the key "{key[:100]}" twice; one of them would be lost.'
-            raise SourceError(message, "Rename one of them in the file and try again.")
-        keys[key] = _string(pair["value"], f'"{key}"')
-    return keys
-
-
-def _of_storage_state(entry: Entry, wanted: str | None) -> Dump:
-    """Playwright's `{"cookies": […], "origins": [{"origin", "localStorage"}]}`."""
-    taken = split(bytes(entry.raw))
-    if taken.form != "array":
-        message = '"origins" is no list.'
-        raise SourceError(message)
-    _check_whole(taken, '"origins"')
-    found: dict[str, Entry] = {}
-    for each in taken.entries:
-        members = _members(bytes(each.raw), "an origin")
-        if "localStorage" in members:
-            found[_optional_text(members, "origin") or ""] = members["localStorage"]
-    name = _chosen(list(found), wanted)
-    return Dump(_of_holder(found[name], "localStorage"), name or None)
+    return entry is not None and octet(entry.raw) in (b"{", b"[")
 
 
 def _chosen(origins: Iterable[str], wanted: str | None) -> str:
@@ -224,19 +252,27 @@ def _refuse_lookalikes(members: dict[str, Entry]) -> None:
         raise SourceError(message, "Export on the page of the app, at the address it is used at.")
 
 
-def _string(entry: Entry, what: str) -> bytes:
-    raw = bytes(entry.raw)
-    if raw[:1] != b'"':
+def _require_string(raw: memoryview, entry: Entry, what: str) -> None:
+    if octet(raw) != b'"':
         message = f"The value of {what[:120]} is no string (byte {entry.offset})."
         raise SourceError(
             message,
             "Values travel as the raw strings of localStorage, unparsed; export them that way.",
         )
+
+
+def _no_string(entry: Entry, what: str) -> SourceError:
+    return SourceError(f"The value of {what[:120]} is no valid JSON string (byte {entry.offset}).")
+
+
+def _text(entry: Entry, what: str) -> str:
+    """A short string, such as a key's name."""
+    raw = view(entry.raw)
+    _require_string(raw, entry, what)
     try:
-        return utf8(read_string(raw))
+        return utf8(read_string(bytes(raw))).decode("utf-8", "surrogatepass")
     except ValueError:
-        message = f"The value of {what[:120]} is no valid JSON string (byte {entry.offset})."
-        raise SourceError(message) from None
+        raise _no_string(entry, what) from None
 
 
 def _optional_text(members: dict[str, Entry], name: str) -> str | None:

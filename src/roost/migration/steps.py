@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from roost.migration.answering import ITEM, STEP, WRITE, Desk
+from roost.migration.answering import ITEM, STEP, WRITE, Desk, request_print
 from roost.migration.background import Begun
 from roost.migration.model import Resolution
 from roost.migration.resolutions import Answer
@@ -74,7 +74,9 @@ class Steps:
         async def run(begun: Begun) -> None:
             await self._desk.migrations.approve(*whose, begun)
 
-        return await self._desk.once(call, b"", lambda: self._desk.carried_out(call, run))
+        return await self._desk.once(
+            call, request_print(call, b""), lambda: self._desk.carried_out(call, run)
+        )
 
     async def resolve(self, call: Call) -> Reply:
         """Write answers down, and go on when nothing is left open."""
@@ -89,7 +91,9 @@ class Steps:
         async def run(begun: Begun) -> None:
             await self._desk.migrations.resolve(*whose, answers, begun)
 
-        return await self._desk.once(call, raw, lambda: self._desk.carried_out(call, run))
+        return await self._desk.once(
+            call, request_print(call, raw), lambda: self._desk.carried_out(call, run)
+        )
 
     async def cancel(self, call: Call) -> Reply:
         """Give up a migration that waits."""
@@ -99,7 +103,7 @@ class Steps:
             await self._desk.migrations.cancel(*whose)
             return await self._desk.shown(call, whose[2])
 
-        return await self._desk.once(call, b"", work)
+        return await self._desk.once(call, request_print(call, b""), work)
 
     async def undo(self, call: Call) -> Reply:
         """Take it back, or take that back."""
@@ -110,7 +114,9 @@ class Steps:
         async def run(begun: Begun) -> None:
             await self._desk.migrations.undo(*whose, force=given.force, on_begun=begun)
 
-        return await self._desk.once(call, raw, lambda: self._desk.carried_out(call, run))
+        return await self._desk.once(
+            call, request_print(call, raw), lambda: self._desk.carried_out(call, run)
+        )
 
     @staticmethod
     def _whose(call: Call) -> tuple[UUID, UUID, UUID]:

@@ -4,7 +4,7 @@ The next batch is read in a thread while the database works on this one.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
@@ -48,9 +48,14 @@ class Reading:
         self._imported_at = imported_at
         self._targets = targets
 
-    async def batches(self, size: int, start: int = 0) -> AsyncGenerator[Batch, None]:
-        """Give the items from position `start` on, at most `size` at once."""
-        parts = self._parts(size, start)
+    async def batches(
+        self, size: int, start: int = 0, make: Callable[[Item], object] | None = None
+    ) -> AsyncGenerator[Batch, None]:
+        """Give the items from position `start` on, at most `size` at once.
+
+        `make` is called with each that has a draft, in the thread and not in the loop.
+        """
+        parts = self._parts(size, start, make)
         coming = asyncio.create_task(asyncio.to_thread(next, parts, None))
         try:
             while (batch := await coming) is not None:
@@ -61,7 +66,9 @@ class Reading:
             await asyncio.wait([coming])
             parts.close()
 
-    def _parts(self, size: int, start: int) -> Generator[Batch, None, None]:
+    def _parts(
+        self, size: int, start: int, make: Callable[[Item], object] | None
+    ) -> Generator[Batch, None, None]:
         items = self._items()
         for _ in islice(items, start):
             pass
@@ -69,6 +76,8 @@ class Reading:
         for item in items:
             part.items.append(item)
             weight += _weight(item)
+            if make is not None and item.draft is not None:
+                make(item)
             if len(part.items) >= size or weight >= HEAVY:
                 yield part
                 part, weight = Batch(part.stop, []), 0

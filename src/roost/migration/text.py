@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from roost.migration.octets import Octets, parts
+
 REPLACEMENT: Final = "\ufffd"
 
 # PostgreSQL refuses NUL in text and jsonb; UTF-8 has no lone surrogates.
@@ -53,6 +55,7 @@ _GITHUB: Final = tuple(
     for mark, pattern in _PATTERNS.items()
     if len(mark) == len("ghp_") and mark.startswith("gh")
 )
+_LONGEST_MARK: Final = max(len(mark) for mark, _ in (*_MARKED, *_GITHUB))
 _SECRET_FIELD: Final = re.compile(
     r"(?:token|secret|password|passwd|api[-_]?key|private[-_]?key|credentials?)$", re.IGNORECASE
 )
@@ -70,9 +73,11 @@ def is_safe(text: str) -> bool:
     return _UNSAFE.search(text) is None
 
 
-def may_be_mojibake(raw: bytes) -> bool:
+def may_be_mojibake(raw: Octets) -> bool:
     """Whether the UTF-8 text `raw` is worth a call of `is_mojibake`; cheap."""
-    return _LETTERS in raw and any(lead in raw for lead in _MOJIBAKE_LEADS)
+    return any(
+        _LETTERS in part and any(lead in part for lead in _MOJIBAKE_LEADS) for part in parts(raw, 1)
+    )
 
 
 def is_mojibake(text: str) -> bool:
@@ -90,11 +95,17 @@ def is_mojibake(text: str) -> bool:
     return False
 
 
-def secret_patterns(raw: bytes) -> list[tuple[bytes, re.Pattern[bytes]]]:
+def secret_patterns(raw: Octets) -> list[tuple[bytes, re.Pattern[bytes]]]:
     """Those marks and patterns of secrets whose mark is in `raw`; for `has_secret`."""
-    found = [(mark, pattern) for mark, pattern in _MARKED if mark in raw]
-    if b"ghp_" in raw.translate(_GITHUB_LETTERS):
-        found.extend(_GITHUB)
+    wanted = dict(_MARKED)
+    found: list[tuple[bytes, re.Pattern[bytes]]] = []
+    github = False
+    for part in parts(raw, _LONGEST_MARK - 1):
+        here = [each for each in wanted if each in part]
+        found.extend((mark, wanted.pop(mark)) for mark in here)
+        if not github and b"ghp_" in part.translate(_GITHUB_LETTERS):
+            github = True
+            found.extend(_GITHUB)
     return found
 
 

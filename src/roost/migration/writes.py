@@ -22,6 +22,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -96,6 +97,11 @@ LOCK = compiled(
         _m.counts,
         _m.undo,
         _m.approved_at,
+        # Plans are kept as long as their connection, and may be made while a table is empty: those
+        # that go by an index are as good when it is full.
+        func.set_config(literal_column("'enable_seqscan'"), literal_column("'off'"), true()).label(
+            "by_index"
+        ),
     )
     .where(_this, _m.user_id == USER)
     .with_for_update(),

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from roost.migration.drafts import Warn
+from roost.migration.octets import Octets, octet, stripped, view
 from roost.migration.reader import MalformedError, read
 from roost.migration.salvage import Entry, Split, split, unwrap
 from roost.migration.text import safe
@@ -22,7 +23,7 @@ _NOTHING: Final = frozenset({b"", b"null", b'""', b'"null"'})
 class Element(msgspec.Struct, gc=False):
     """One member of the list: `label` is its name where the list was a map."""
 
-    raw: bytes | msgspec.Raw
+    raw: Octets
     offset: int
     label: str | None = None
 
@@ -60,7 +61,7 @@ class Store(msgspec.Struct):
 class _Part(msgspec.Struct):
     """A text within the value: where it begins, and how it is reached."""
 
-    raw: bytes
+    raw: Octets
     base: int
     path: str
     whole: bool = True
@@ -69,23 +70,23 @@ class _Part(msgspec.Struct):
         # A dot in a name must not make two paths one: they become ids of documents.
         name = (entry.name or "").replace("\\", "\\\\").replace(".", "\\.")
         path = f"{self.path}.{name}" if self.path else name
-        return _Part(bytes(entry.raw), self.base + entry.offset, path, entry.whole)
+        return _Part(view(entry.raw), self.base + entry.offset, path, entry.whole)
 
 
-def open_store(raw: bytes, names: tuple[str, ...]) -> Store:
+def open_store(raw: Octets, names: tuple[str, ...]) -> Store:
     """Find the list of one of `names` in the value `raw`; never raises."""
     store = Store()
     part = _unwrapped(store, _Part(raw, 0, ""))
     taken = split(part.raw)
-    if part.raw.strip() == _OBJECT_TEXT:
+    if stripped(part.raw) == _OBJECT_TEXT:
         _quarantine(store, part, "NOT_JSON")
     elif taken.form == "array":
         store.warnings.append(Warn("BARE_ARRAY"))
         _take_elements(store, part, taken)
     elif taken.form == "object":
         _open_envelope(store, part, taken, names)
-    elif part.raw.strip() not in _NOTHING:
-        _quarantine(store, part, _why_no_store(part.raw))
+    elif stripped(part.raw) not in _NOTHING:
+        _quarantine(store, part, _why_no_store(bytes(part.raw)))
     if not store.elements and not store.broken and not store.leftovers:
         store.note = EMPTY
     return store
@@ -95,7 +96,7 @@ def _open_envelope(store: Store, part: _Part, taken: Split, names: tuple[str, ..
     members = _members(store, part, taken)
     version = members.pop("version", None)
     if version is not None and version.whole:
-        store.version = safe(bytes(version.raw)[:40].decode("utf-8", "replace"))[0]
+        store.version = safe(bytes(view(version.raw)[:40]).decode("utf-8", "replace"))[0]
     elif version is not None:
         _quarantine(store, part.inside(version), "TRUNCATED")
     state = members.pop("state", None)
@@ -111,7 +112,7 @@ def _open_envelope(store: Store, part: _Part, taken: Split, names: tuple[str, ..
         _take_elements(store, inner, held)
     elif held.form == "object":
         _open_holder(store, inner, _members(store, inner, held), names)
-    elif inner.raw.strip() not in _NOTHING or not inner.whole:
+    elif stripped(inner.raw) not in _NOTHING or not inner.whole:
         _quarantine(store, inner, "TRUNCATED" if not inner.whole else "NOT_A_STORE")
 
 
@@ -154,7 +155,7 @@ def _take_list(store: Store, part: _Part) -> None:
         store.warnings.append(Warn("OBJECT_MAP", part.path))
         for label, entry in _members(store, part, taken).items():
             _take_element(store, part, entry, label)
-    elif part.raw.strip() not in _NOTHING or not part.whole:
+    elif stripped(part.raw) not in _NOTHING or not part.whole:
         _quarantine(store, part, "TRUNCATED" if not part.whole else "NOT_A_LIST")
 
 
@@ -190,7 +191,8 @@ def _members(store: Store, part: _Part, taken: Split) -> dict[str, Entry]:
         name = entry.name = safe(entry.name or "")[0]
         if name in members:
             earlier = part.inside(members[name])
-            store.broken.append(Broken(earlier.path, "DUPLICATE_KEY", earlier.raw, earlier.base))
+            raw = bytes(earlier.raw)
+            store.broken.append(Broken(earlier.path, "DUPLICATE_KEY", raw, earlier.base))
         members[name] = entry
     _take_rest(store, part, taken)
     return members
@@ -198,13 +200,13 @@ def _members(store: Store, part: _Part, taken: Split) -> dict[str, Entry]:
 
 def _keep(store: Store, part: _Part) -> None:
     if part.whole:
-        store.leftovers.append(Leftover(part.path, part.raw, part.base))
+        store.leftovers.append(Leftover(part.path, bytes(part.raw), part.base))
     else:
         _quarantine(store, part, "TRUNCATED")
 
 
 def _quarantine(store: Store, part: _Part, reason: str) -> None:
-    store.broken.append(Broken(part.path or None, reason, part.raw, part.base))
+    store.broken.append(Broken(part.path or None, reason, bytes(part.raw), part.base))
 
 
 def _unwrapped(store: Store, part: _Part) -> _Part:
@@ -217,7 +219,7 @@ def _unwrapped(store: Store, part: _Part) -> _Part:
         # The cut shows in the decoded text too, except right behind its last bracket.
         whole = split(inner.raw)
         if whole.form != "other" and whole.rest is None and all(e.whole for e in whole.entries):
-            store.broken.append(Broken(part.path or None, "TRUNCATED", b"", len(part.raw)))
+            store.broken.append(Broken(part.path or None, "TRUNCATED", b"", len(view(part.raw))))
     return _Part(inner.raw, 0, part.path, part.whole)
 
 
@@ -230,4 +232,4 @@ def _why_no_store(raw: bytes) -> str:
 
 
 def _is_map(members: dict[str, Entry]) -> bool:
-    return all(bytes(entry.raw)[:1] == b"{" for entry in members.values())
+    return all(octet(entry.raw) == b"{" for entry in members.values())

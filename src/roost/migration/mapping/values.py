@@ -28,7 +28,7 @@ def preference(context: Context, key: str, raw: bytes) -> Iterator[Item]:
         return
     item = Item(key=key, kind=Kind.PREFERENCE, source_id=key[:255])
     item.target_id = ids.legacy(context.owner, key, "preference")
-    inner = unwrap(raw).raw
+    inner = bytes(unwrap(raw).raw)
     try:
         value, item.warnings = read(inner)
     except MalformedError as error:

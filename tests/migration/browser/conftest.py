@@ -1,0 +1,78 @@
+"""A browser, an app's site, and a served Roost with a new user for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from roost.db.embedded import Endpoint
+from roost.db.roles import OWNER_ROLE
+from tests.migration.browser.home import Home
+from tests.migration.browser.site import Site, serving_site
+from tests.support.browsers import CHROMIUM
+from tests.support.schema import _database, as_role
+from tests.support.server import document, serving
+
+#: A name that is not loopback's: its pages have no secure context.
+OUTSIDE = "app.test"
+_FLAGS = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {OUTSIDE} 127.0.0.1"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave these tests out where there is no browser."""
+    if CHROMIUM.exists():
+        return
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(reason="needs Debian's chromium"))
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Chromium; of one test, for its driver's loop would be in the way of others'."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Page:
+    """An empty page with a storage of its own; it fails the test by an error in a script."""
+    found = browser.new_page()
+    found.set_default_timeout(20_000)
+    return found
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """An app's origin."""
+    with serving_site() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def served(postgres: Endpoint, template: str) -> Iterator[tuple[str, str]]:
+    """The addresses of a running Roost and of its database."""
+    del template
+    with _database(postgres) as url:
+        owner = as_role(url, OWNER_ROLE)
+        with serving("--database-url", owner) as server:
+            yield server.url, owner
+
+
+@pytest.fixture
+def home(served: tuple[str, str], tmp_path: Path) -> Iterator[Home]:
+    """A new user of it, with a token of `roost token create`."""
+    url, database = served
+    email = f"{uuid4().hex}@example.com"
+    extra = {"DATABASE_URL": database, "ROOST_DATA_DIR": str(tmp_path)}
+    document("user", "create", email, extra=extra)
+    made = document("token", "create", "--name", "browser", "--user", email, extra=extra)
+    with Home.open(url, made["token"]) as found:
+        yield found
