@@ -1,23 +1,26 @@
-"""The browser's side of a migration: its modules, hashed and compressed once."""
+"""`/migrate.js`: the browser's side of a migration, one module that any page may import."""
 
 import gzip
 import re
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
-from roost import errors
-from roost.errors import ProblemError
 from roost.web import etag
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.reply import Reply
 
-FOLDER = Path(__file__).parent / "browser"
-ENTRY = "migrate.js"
-"""The module that pages import; it imports the others as `./migrate/<name>.js`."""
-TYPE = "text/javascript; charset=utf-8"
+FOLDER: Final = Path(__file__).parent / "browser"
+ENTRY: Final = "migrate.js"
+"""The module that pages import. The others are put before it: one file, one request."""
+TYPE: Final = "text/javascript; charset=utf-8"
 _NEVER = re.compile(r"0(?:\.0{0,3})?")
+_IMPORT = re.compile(r'^import [^;]*? from "\./([a-z0-9-]+\.js)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=async |function|class|const)", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*(?://.*|/\*\*(?:.|\n)*?\*/)\n", re.MULTILINE)
+_INDENT = re.compile(r"^ +", re.MULTILINE)
 _SHARED = (
     # Pages everywhere may import it: it is the same for everybody, and says nothing of anybody.
     ("access-control-allow-origin", "*"),
@@ -27,68 +30,71 @@ _SHARED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A module as it is and compressed, each with its ETag."""
+def bundle(folder: Path) -> bytes:
+    """The entry of a folder with all that it imports, each module after those that it needs.
 
-    plain: bytes
-    packed: bytes
-    tag: str
-    packed_tag: str
+    Comments and indentation are left out. A name at a module's top level is that of one only.
+    """
+    parts: dict[str, str] = {}
+
+    def take(name: str) -> None:
+        text = (folder / name).read_text(encoding="utf-8")
+        for needed in _IMPORT.findall(text):
+            if needed not in parts:
+                take(needed)
+        text = _IMPORT.sub("", text)
+        parts[name] = text if name == ENTRY else _EXPORT.sub("", text)
+
+    take(ENTRY)
+    return _INDENT.sub("", _COMMENT.sub("", "\n".join(parts.values()))).encode()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AssetRoutes:
-    """The routes that serve the modules of a folder."""
+    """The route of the module in a folder; it is put together when somebody first asks for it."""
 
-    folder: Path = FOLDER
-    assets: dict[str, Asset] = field(init=False)
+    folder: Path = field(default=FOLDER)
 
-    def __post_init__(self) -> None:
-        found = {file.name: _asset(file.read_bytes()) for file in self.folder.glob("*.js")}
-        object.__setattr__(self, "assets", found)
+    @cached_property
+    def plain(self) -> bytes:
+        """The module as it is."""
+        return bundle(self.folder)
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The module compressed; without a time in it, so that every worker sends the same."""
+        return gzip.compress(self.plain, mtime=0)
+
+    @cached_property
+    def tag(self) -> str:
+        """What its ETags begin with."""
+        return sha256(self.plain).hexdigest()[:32]
 
     def endpoints(self) -> list[Endpoint]:
-        """Give every route with its contract."""
-        missing = (errors.ROUTE_NOT_FOUND,)
-        return [
-            Endpoint("GET", f"/{ENTRY}", partial(self._serve, name=ENTRY), Contract(
-                "The module that migrates a page's localStorage", None, media_type=TYPE,
-                tag="service", also=(304,), problems=missing)),
-            Endpoint("GET", "/migrate/{module:str}", self.module, Contract(
-                "A module that it imports", None, media_type=TYPE, tag="service", also=(304,),
-                problems=missing)),
-        ]  # fmt: skip
+        """Give the route with its contract."""
+        contract = Contract(
+            "The module that migrates a page's localStorage",
+            None,
+            media_type=TYPE,
+            tag="service",
+            also=(304,),
+        )
+        return [Endpoint("GET", f"/{ENTRY}", self.serve, contract)]
 
-    async def module(self, call: Call) -> Reply:
-        """Answer one of the modules beside the entry."""
-        name = call.request.path_params["module"]
-        return await self._serve(call, name if name != ENTRY else "")
-
-    async def _serve(self, call: Call, name: str) -> Reply:
-        asset = self.assets.get(name)
-        if asset is None:
-            raise ProblemError(errors.ROUTE_NOT_FOUND)
+    async def serve(self, call: Call) -> Reply:
+        """Answer the module."""
         packed = takes_gzip(call.header("accept-encoding"))
-        tag = asset.packed_tag if packed else asset.tag
+        tag = f'"{self.tag}-gzip"' if packed else f'"{self.tag}"'
         wanted = call.header("if-none-match")
         if wanted is not None and etag.matches(wanted, tag):
             reply = Reply(status=304)
         else:
-            body = asset.packed if packed else asset.plain
-            reply = Reply(body, media_type=TYPE.encode())
+            reply = Reply(self.packed if packed else self.plain, media_type=TYPE.encode())
             if packed:
                 reply.header("content-encoding", "gzip")
         for header, value in (*_SHARED, ("etag", tag)):
             reply.header(header, value)
         return reply
-
-
-def _asset(plain: bytes) -> Asset:
-    digest = sha256(plain).hexdigest()[:32]
-    # Without a time in it: every worker, and every start, sends the same bytes.
-    packed = gzip.compress(plain, mtime=0)
-    return Asset(plain, packed, f'"{digest}"', f'"{digest}-gzip"')
 
 
 def takes_gzip(accepted: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""An app's pages on an origin of their own, and the browser's modules as Roost serves them."""
+"""An app's pages on an origin of their own."""
 
 import threading
 from collections.abc import Iterator
@@ -6,11 +6,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from roost.migration.assets import FOLDER
-
 
 class Site(ThreadingHTTPServer):
-    """Serves `pages` by their path, and the modules of this tree."""
+    """Serves `pages` by their path."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Pages)
@@ -39,16 +37,12 @@ class _Pages(BaseHTTPRequestHandler):
     server: Site
 
     def do_GET(self) -> None:
-        """Answer a page, or a module."""
+        """Answer a page."""
         path = self.path.partition("?")[0]
         if path in self.server.pages:
             self._answer(self.server.pages[path].encode(), "text/html; charset=utf-8")
             return
-        file = FOLDER / path.removeprefix("/migrate/").removeprefix("/")
-        if file.parent == FOLDER and file.is_file():
-            self._answer(file.read_bytes(), "text/javascript; charset=utf-8")
-        else:
-            self.send_error(404)
+        self.send_error(404)
 
     def _answer(self, body: bytes, media_type: str) -> None:
         self.send_response(200)

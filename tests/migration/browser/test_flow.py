@@ -1,6 +1,5 @@
 """The whole way of an app's data, in a browser, to a served Roost."""
 
-
 from playwright.sync_api import Page, expect
 
 from tests.migration.browser.home import Home, store, task
@@ -20,21 +19,21 @@ def test_new_data_are_previewed_migrated_cleared_and_undone(
 ) -> None:
     keys = {"task-store": store(task("First"), task("Second")), "theme": "dark"}
     page.goto(home.app(site, keys))
-    heading(page, "What this browser has")
+    heading(page, "Move this app’s data to Roost")
     assert home.migrations() == []
-    click(page, "Continue")
-    heading(page, "What would happen")
+    click(page, "Preview the move")
+    heading(page, "What will happen")
     assert home.titles() == []
-    click(page, "Migrate now")
-    heading(page, "Your data are in Roost")
+    click(page, "Move it")
+    heading(page, "It is in Roost")
     assert home.titles() == ["First", "Second"]
     assert page.evaluate("localStorage.length") == 2
-    click(page, "Clear 2 keys in this browser")
-    expect(page.get_by_role("status")).to_have_text("2 keys cleared.")
+    click(page, "Remove 2 keys from this browser")
+    expect(page.get_by_role("status")).to_have_text("Removed 2 keys from this browser.")
     assert page.evaluate("localStorage.length") == 0
     click(page, "Undo this migration")
-    heading(page, "The migration was undone")
+    heading(page, "It was undone")
     assert home.titles() == []
     click(page, "Undo the undo")
-    heading(page, "Your data are in Roost")
+    heading(page, "It is in Roost")
     assert home.titles() == ["First", "Second"]
