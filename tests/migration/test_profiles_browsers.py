@@ -135,15 +135,15 @@ def bytes_of(folder: Path) -> dict[Path, str]:
 def stored_dump(url: str, place: Path) -> Any:
     """The raw dump as it lies in the database; in a thread, for Playwright's loop is in this."""
     with ThreadPoolExecutor(1) as pool:
-        content = pool.submit(asyncio.run, _stored(url)).result()
-    return json.loads(unpack(content, open_secret_box((), place)))
+        row = pool.submit(asyncio.run, _stored(url)).result()
+    return json.loads(unpack(row["content"], row["size"], open_secret_box((), place)))
 
 
 async def _stored(url: str) -> Any:
     connection = await asyncpg.connect(url.replace(f"//{OWNER_ROLE}@", "//postgres@"))
     try:
-        return await connection.fetchval(
-            "select content from migration_dumps order by id desc limit 1"
+        return await connection.fetchrow(
+            "select content, size from migration_dumps order by id desc limit 1"
         )
     finally:
         await connection.close()

@@ -1,6 +1,7 @@
 """For any dump whatever: everything accounted for, nothing crashes, nothing depends on luck."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
@@ -9,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roost.migration.drafts import DocumentDraft, EnvironmentDraft, TaskDraft
+from roost.migration.ids import own_uuid
 from roost.migration.keys import EXACT, PREFIXES
-from roost.migration.model import Item
-from roost.migration.octets import utf8
-from roost.migration.parse import parse
+from roost.migration.model import Item, Kind
+from roost.migration.octets import Octets, utf8
+from roost.migration.parse import own_ids, parse, parse_keys, storable
 from roost.migration.text import is_safe
 from tests.fixtures import garbage
 from tests.migration.parsing import NOW, OWNER, check, parsed, store
@@ -190,3 +192,44 @@ def test_sound_tasks_are_the_same_whatever_lies_between_them(
     assert kept == alone
     positions = {item.position for item in parsed({"task-store": raw}).items}
     assert positions == set(range(len(members)))
+
+
+def own_of(keys: Mapping[str, Octets]) -> set[tuple[Kind, str, str]]:
+    """The UUIDs that a light scan finds: by kind and key, in canonical form."""
+    return {(kind, key, own) for kind, key, _, own in own_ids(keys)}
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=QUIET)
+@given(DUMPS)
+def test_a_light_scan_finds_every_id_that_a_row_keeps(keys: dict[str, str]) -> None:
+    raw = {key: utf8(value) for key, value in keys.items()}
+    kept = {
+        (item.kind, item.key, item.target_id)
+        for item in parse(raw, OWNER, NOW).items
+        if isinstance(item.draft, TaskDraft | EnvironmentDraft)
+        and item.target_id == own_uuid(item.source_id)
+    }
+    assert kept <= own_of(raw)
+    for kind, key, source_id, own in own_ids(raw):
+        assert kind in (Kind.TASK, Kind.ENVIRONMENT)
+        assert key in {storable(each) for each in raw}
+        assert own_uuid(source_id) == own
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=QUIET)
+@given(DUMPS)
+def test_views_of_a_dump_are_parsed_like_bytes(keys: dict[str, str]) -> None:
+    raw = {key: utf8(value) for key, value in keys.items()}
+    views = {key: memoryview(bytearray(value)) for key, value in raw.items()}
+    assert parse(views, OWNER, NOW) == parse(raw, OWNER, NOW)
+    assert own_of(views) == own_of(raw)
+
+
+def test_an_item_is_made_when_it_is_asked_for() -> None:
+    raw = {"task-store": utf8(store([garbage.task(number) for number in range(10)]))}
+    report, items = next(parse_keys(raw, OWNER, NOW))
+    assert report.found == 0
+    next(items)
+    assert report.found == 1
+    assert len(list(items)) == 9
+    assert (report.found, report.planned) == (10, 10)

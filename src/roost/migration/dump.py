@@ -1,11 +1,13 @@
 """The raw dump on its way in and out: compressed and sealed, with its SHA-256.
 
 It is sealed because it may hold what nobody has recognised as a secret yet. It is kept in parts,
-so that neither way needs much memory; each part says which it is and whether it is the last.
+so that neither way needs much memory; each part says of which dump it is, which one, and whether
+it is the last: parts that were left out, moved, or taken from another dump are noticed.
 """
 
 import asyncio
 import hashlib
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -18,11 +20,12 @@ from roost.db.sealing import SecretBox, SecretKeyError
 from roost.migration.sources import Dump, read_dump
 
 _LEVEL: Final = 1
-_PART: Final = 4 * 1024 * 1024
+_PART: Final = 1024 * 1024
 _FRAMED: Final = b"\x01"
 """What a dump in parts begins with; one in a piece begins with a letter of Base64."""
 _LENGTH: Final = struct.Struct(">I")
-_PLACE: Final = struct.Struct(">Q?")
+_PLACE: Final = struct.Struct(">16sQ?")
+"""Inside each part: its dump's random name, its number, whether it is the last."""
 _DAMAGED: Final = "the stored dump is damaged: a part of it is missing or not in its place"
 
 
@@ -49,9 +52,9 @@ class Packed(msgspec.Struct):
 def pack(raw: bytes, box: SecretBox) -> Packed:
     """Compress and seal; the hash is of what came."""
     content = bytearray(_FRAMED)
-    whole = memoryview(raw)
+    whole, name = memoryview(raw), os.urandom(16)
     for number, start in enumerate(range(0, max(len(raw), 1), _PART)):
-        place = _PLACE.pack(number, start + _PART >= len(raw))
+        place = _PLACE.pack(name, number, start + _PART >= len(raw))
         sealed = box.seal_bytes(zlib.compress(place + whole[start : start + _PART], _LEVEL))
         content += _LENGTH.pack(len(sealed)) + sealed
     return Packed(content, hashlib.sha256(raw).digest(), len(raw))
@@ -76,15 +79,16 @@ def unpack_parts(content: bytes, box: SecretBox) -> Iterator[bytes]:
     if not content.startswith(_FRAMED):
         yield zlib.decompress(box.open_bytes(content))
         return
-    at, number, ended = len(_FRAMED), 0, False
+    at, number, ended, first = len(_FRAMED), 0, False, b""
     while at < len(content):
         if ended or at + _LENGTH.size > len(content):
             raise SecretKeyError(_DAMAGED)
         (size,) = _LENGTH.unpack_from(content, at)
         at += _LENGTH.size
         part = zlib.decompress(box.open_bytes(bytes(content[at : at + size])))
-        place, ended = _PLACE.unpack_from(part)
-        if place != number:
+        name, place, ended = _PLACE.unpack_from(part)
+        first = first or name
+        if place != number or name != first:
             raise SecretKeyError(_DAMAGED)
         yield part[_PLACE.size :]
         at, number = at + size, number + 1

@@ -96,10 +96,18 @@ def utf8(raw: str) -> bytes:
         return joined.encode("utf-8", "surrogatepass")
 
 
+def surrogates_kept(raw: str) -> bytes:
+    """UTF-8, with surrogates passed through one by one."""
+    return raw.encode("utf-8", "surrogatepass")
+
+
 def unescaped(
-    literal: memoryview, read: Callable[[bytes], str], size: int = PART
+    literal: memoryview,
+    read: Callable[[bytes], str],
+    encode: Callable[[str], bytes] = utf8,
+    size: int = PART,
 ) -> Iterator[bytes]:
-    """The text of a JSON string, which `literal` is with its quotes, in parts, as `utf8` gives it.
+    """The text of a JSON string, which `literal` is with its quotes, in parts.
 
     `read` reads the literal of a part; what it raises is passed on. A part is read from at most
     `size` bytes, which are 16 or more.
@@ -110,7 +118,7 @@ def unescaped(
         part = bytes(content[start : start + size])
         if start + size < len(content):
             part = part[: _cut(part, content[start + size])]
-        yield utf8(read(b'"%s"' % part))
+        yield encode(read(b'"%s"' % part))
         start += len(part)
 
 
@@ -118,16 +126,16 @@ def unescape(
     literal: memoryview,
     read: Callable[[bytes], str],
     into: memoryview | None = None,
-    size: int = PART,
+    encode: Callable[[str], bytes] = utf8,
 ) -> memoryview:
     """The same, whole. `into` takes the text.
 
     It may be where the literal itself lies: a text is never longer than its literal.
     """
     if into is None:
-        return memoryview(b"".join(unescaped(literal, read, size)))
+        return memoryview(b"".join(unescaped(literal, read, encode)))
     end = 0
-    for text in unescaped(literal, read, size):
+    for text in unescaped(literal, read, encode):
         into[end : end + len(text)] = text
         end += len(text)
     return into[:end]

@@ -15,8 +15,8 @@ from roost.migration.octets import (
     equal,
     first_octet,
     octet,
+    surrogates_kept,
     unescape,
-    utf8,
     view,
 )
 from roost.migration.reader import SPACE, STRING, container_end, read_string
@@ -232,10 +232,10 @@ def _string(raw: memoryview) -> tuple[Octets | None, bool]:
     try:
         if match is None:
             literal = _PARTIAL_ESCAPE.sub(_drop_escape, bytes(raw)) + b'"'
-            return utf8(read_string(literal)), False
+            return surrogates_kept(read_string(literal)), False
         if first_octet(raw[match.end() :]):
             return None, False
-        return unescape(raw[: match.end()], read_string), True
+        return unescape(raw[: match.end()], read_string, encode=surrogates_kept), True
     except ValueError:
         return None, False
 
