@@ -1,9 +1,12 @@
 """Merging a row with what the browser has of it: what each rule does."""
 
+from typing import Literal
+
 import pytest
 
 from roost.migration.content import Content, equal
 from roost.migration.merging import Base, Merged, merge
+from roost.migration.merging_messages import timed
 
 OLD, NEW = (
     {"updatedAt": "2026-01-01T00:00:00.000000Z"},
@@ -85,3 +88,43 @@ def test_a_number_is_the_same_in_any_form_and_true_is_none() -> None:
     assert equal({"x": 100.0, "y": [1e20]}, {"y": [10**20], "x": 100})
     assert not equal({"x": True}, {"x": 1})
     assert not equal([0], [False])
+
+
+def test_no_more_labels_than_a_task_may_have() -> None:
+    ours, theirs = ([f"{side}{number}" for number in range(30)] for side in "ab")
+    result = merge({"labels": ours}, {"labels": theirs}, None)
+    assert result.content == {"labels": [*ours, *theirs[:20]]}
+    assert result.losing == {"labels": theirs[20:]}
+    assert not merge(result.content, {"labels": theirs}, None).changed
+
+
+@pytest.mark.parametrize("side", ["existing", "incoming"])
+@pytest.mark.parametrize("name", ["status", "completedAt"])
+def test_who_chooses_the_status_or_its_moment_chooses_both(
+    name: str, side: Literal["existing", "incoming"]
+) -> None:
+    done = {"status": "completed", "completedAt": OLD["updatedAt"], **OLD}
+    pending = {"status": "pending", "completedAt": None, **NEW}
+    for ours, theirs in ((done, pending), (pending, done)):
+        content = merge(ours, theirs, None, {name: side}).content
+        whole = ours if side == "existing" else theirs
+        assert (content["status"], content["completedAt"]) == (
+            whole["status"],
+            whole["completedAt"],
+        )
+
+
+def test_a_message_of_the_merged_tasks_time_has_none_of_its_own() -> None:
+    old, new = OLD["updatedAt"], NEW["updatedAt"]
+    said = _message("1") | {"createdAt": old}
+    for ours, theirs in (
+        ({"createdAt": new, "messages": [said]}, {"createdAt": old, "messages": []}),
+        ({"createdAt": old, "messages": []}, {"createdAt": new, "messages": [said]}),
+    ):
+        content = timed(merge(ours, theirs, None).content)
+        assert [each["createdAt"] for each in content["messages"]] == [None]
+
+
+def test_a_number_that_the_database_writes_out_is_the_same() -> None:
+    written = {"config": {"big": 10**30, "one": 1.0}}
+    assert not merge(written, {"config": {"big": 1e30, "one": 1}, **NEW}, None).losing

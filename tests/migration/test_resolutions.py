@@ -117,6 +117,27 @@ async def test_where_both_changed_a_field_the_newer_wins_and_the_other_is_kept(
     assert item["resolution"] == "merge"
 
 
+@pytest.mark.parametrize("earlier", ["row", "browser"])
+async def test_a_merge_that_moves_a_tasks_beginning_onto_a_messages_time_is_verified(
+    bench: Bench, earlier: str
+) -> None:
+    person = await bench.person()
+    one, two, three = (f"2025-0{month}-01T00:00:00.000Z" for month in (1, 2, 3))
+    first = {"role": "user", "content": "first", "timestamp": one}
+    second = {"role": "user", "content": "second", "timestamp": three}
+    if earlier == "row":
+        before = task(1, createdAt=one, updatedAt=two, messages=[second])
+        after = task(1, createdAt=two, updatedAt=three, messages=[first, second])
+    else:
+        before = task(1, createdAt=two, updatedAt=two, messages=[first])
+        after = task(1, createdAt=one, updatedAt=three, messages=[first, second])
+    await person.migrate({"task-store": store(before)})
+    merged = await person.migrate({"task-store": store(after)}, conflictResolution="AUTO_MERGE")
+    assert (merged["state"], merged["counts"]["updated"]) == ("completed", 1), merged["error"]
+    said = await person.get(f"/tasks/{task(1)['id']}/messages")
+    assert [each["text"] for each in said] == ["first", "second"]
+
+
 async def test_a_merge_can_be_told_field_by_field(bench: Bench) -> None:
     person = await bench.person()
     migration = await conflicting(person)

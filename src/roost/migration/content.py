@@ -50,6 +50,9 @@ def _number(literal: str) -> int | float | str:
     return int(number) if number.is_integer() else number
 
 
+#: What has one form only.
+_PLAIN: Final = (str, bool, type(None))
+
 _decode: Final = msgspec.json.Decoder(float_hook=_number).decode
 _canonical: Final = msgspec.json.Encoder(order="deterministic").encode
 encode: Final = msgspec.json.Encoder().encode
@@ -74,10 +77,11 @@ def differences(incoming: Content, existing: Content) -> list[str]:
 
 def equal(left: object, right: object) -> bool:
     """Whether two JSON values are the same, in whatever form their numbers are."""
-    # To Python True is 1; to JSON it is not.
-    return left == right and (
-        _canonical(left) == _canonical(right) or canonical(left) == canonical(right)
-    )
+    # To Python True is 1; to JSON it is not. And 1e30 is not the 10**30 that PostgreSQL gives back.
+    if left == right and _canonical(left) == _canonical(right):
+        return True
+    plain = isinstance(left, _PLAIN) or isinstance(right, _PLAIN)
+    return not plain and canonical(left) == canonical(right)
 
 
 def canonical(value: object) -> bytes:

@@ -14,6 +14,7 @@ from roost.migration.merging_parts import Known, Side
 _TEXT: Final = ("content", "contentType", "encoding")
 #: Objects that are merged member by member, and which of their members likewise.
 _OBJECTS: Final[dict[str, tuple[str, ...]]] = {"metadata": ("legacy",), "config": (), "value": ()}
+_COMPLETION: Final = ("status", "completedAt")
 _MOMENTS: Final = ("createdAt", "updatedAt")
 
 
@@ -103,8 +104,7 @@ class _Merge:
 
     def _side(self, name: str) -> Side:
         together = self._together(name)
-        asked = (name, *together) if name not in _TEXT else together
-        for each in asked:
+        for each in self._asked(name):
             if each in self.fields:
                 return self.fields[each]
         # A field that one side does not have says nothing against the other's.
@@ -122,10 +122,22 @@ class _Merge:
         if name in _TEXT:
             # Under another one's encoding it would be another text.
             return tuple(each for each in _TEXT if each in self.existing or each in self.incoming)
-        status = (side.get("status", UNSET) for side in (self.existing, self.incoming))
-        if name == "completedAt" and not parts.same(*status):
+        if name == "completedAt" and self._statuses_differ():
             return ("status",)
         return (name,)
+
+    def _asked(self, name: str) -> tuple[str, ...]:
+        """The fields for which the user may have chosen where this one comes from."""
+        if name in _TEXT:
+            return self._together(name)
+        if name in _COMPLETION and self._statuses_differ():
+            # Who names one of them only, means both: a pending task has no such moment.
+            return (name, *(each for each in _COMPLETION if each != name))
+        return (name,)
+
+    def _statuses_differ(self) -> bool:
+        status = (side.get("status", UNSET) for side in (self.existing, self.incoming))
+        return not parts.same(*status)
 
     def _known(self, names: tuple[str, ...]) -> Known:
         base = self.base

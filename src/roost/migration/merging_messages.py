@@ -41,6 +41,16 @@ def united(existing: list[Content], incoming: list[Content]) -> tuple[list[Conte
     return [_at(position, message) for position, message in enumerate(ordered)], lost
 
 
+def timed(content: Content) -> Content:
+    """A task as it reads back: a message of the task's time, which a merge may move, has none."""
+    created = content["createdAt"]
+    messages = [
+        {**each, "createdAt": None} if each["createdAt"] == created else each
+        for each in content["messages"]
+    ]
+    return {**content, "messages": messages}
+
+
 def _twins(existing: list[Content], incoming: list[Content]) -> dict[str, str]:
     """By the id of an incoming message: the id of the existing one that it is."""
     here = {message["id"] for message in existing}

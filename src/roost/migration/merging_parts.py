@@ -6,6 +6,7 @@ from typing import Any, Literal
 from msgspec import UNSET
 
 from roost.migration.content import Content, equal
+from roost.migration.mapping.tasks import MAX_LABELS
 
 Side = Literal["existing", "incoming"]
 Known = tuple[Any, Any] | None
@@ -70,7 +71,10 @@ def objects(known: Known) -> Known:
 
 
 def labels(existing: list[str], incoming: list[str], known: Known) -> tuple[list[str], list[str]]:
-    """Everything that either side has, less what either has removed; and what that leaves out."""
+    """Everything that either side has, less what either has removed; and what that leaves out.
+
+    Incoming ones that a task can't have besides its own are left out too.
+    """
     new = set(incoming)
     removed: set[str] = set()
     if known is not None:
@@ -80,7 +84,8 @@ def labels(existing: list[str], incoming: list[str], known: Known) -> tuple[list
         new -= source
     kept = [label for label in existing if label not in removed]
     more = new - removed - set(kept)
-    merged = kept + [label for label in dict.fromkeys(incoming) if label in more]
+    added = [label for label in dict.fromkeys(incoming) if label in more]
+    merged = kept + added[: max(0, MAX_LABELS - len(kept))]
     present = set(merged)
     everything = dict.fromkeys((*existing, *incoming))
     return merged, [label for label in everything if label not in present]

@@ -19,8 +19,9 @@ from roost.migration.content import (
     source_digest,
 )
 from roost.migration.copies import copy_of
-from roost.migration.drafts import EnvironmentDraft, PreferenceDraft
+from roost.migration.drafts import EnvironmentDraft, PreferenceDraft, TaskDraft
 from roost.migration.merging import Base, merge
+from roost.migration.merging_messages import timed
 from roost.migration.model import Item, Resolution, Verdict
 from roost.migration.targets.registry import ORDER, Targets, table_of
 from roost.migration.targets.target import Place
@@ -111,6 +112,8 @@ def _merge(conflict: Conflict, choice: Choice, base: Base | None) -> None:
     given = incoming | conflict.kept
     existing = conflict.values
     merged = merge(existing, given, base, choice.fields)
+    if isinstance(conflict.item.draft, TaskDraft):
+        merged.content = timed(merged.content)
     chosen = dict(merged.chosen)
     if _SECRETS in record["fields"]:
         chosen[_SECRETS] = _side_of_secrets(conflict, choice, existing, given)

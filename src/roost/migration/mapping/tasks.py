@@ -45,7 +45,7 @@ _MAPPED: Final = frozenset(
     }
 )
 _TELLING: Final = frozenset({"id", "title", "description", "messages", "status"})
-_MAX_LABELS: Final = 50
+MAX_LABELS: Final = 50
 _MAX_LABEL: Final = 100
 UNTITLED: Final = "Untitled"
 
@@ -245,13 +245,13 @@ class _Mapping:
             good = isinstance(raw, list) and all(
                 type(each) is str and 0 < len(each.strip()) <= _MAX_LABEL for each in raw
             )
-            if not good or len(raw) > _MAX_LABELS:
+            if not good or len(raw) > MAX_LABELS:
                 self.legacy[name] = raw
                 self.warnings.append(Warn("WRONG_TYPE", name))
             if isinstance(raw, list):
                 kept = (each.strip()[:_MAX_LABEL] for each in raw if type(each) is str)
                 labels.extend(each for each in kept if each)
-        return list(dict.fromkeys(labels))[:_MAX_LABELS]
+        return list(dict.fromkeys(labels))[:MAX_LABELS]
 
     def _due(self) -> datetime | None:
         for name in ("dueAt", "dueDate"):
