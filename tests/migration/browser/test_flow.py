@@ -1,6 +1,5 @@
 """The whole way of an app's data, in a browser, to a served Roost."""
 
-
 from playwright.sync_api import Page, expect
 
 from tests.migration.browser.home import Home, store, task
