@@ -23,7 +23,8 @@ BAD = [
     "/\u2028", "/\x00", "/a%0d%0ab", "///", "/ä", "/" + "a" * 2000, " /docs", "/docs ", "/<script>",
     "https:/docs", "http:docs", "/@evil.example\\..", "?a", "#a",
 ]  # fmt: skip
-GOOD = ["/", "/docs", "/docs?a=1&b=/x//y", "/tasks/1#m-2", "/a/../b", "/invitations/Ab-_9", "/%20"]
+GOOD = ["/", "/docs", "/docs?a=1&b=/x//y", "/tasks/1#m-2", "/a/../b", "/invitations/Ab-_9", "/%20",
+        "/migrate/connect?origin=http%3A%2F%2F%5B%3A%3A1%5D%3A3000&state=aB3._~-9"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", BAD)

@@ -218,6 +218,7 @@ PLACES: dict[str, Maker] = {
     "secrets/name": _name,
     "auth/provider": _name,
     "link/provider": _name,
+    "migrate/module": _name,
     "identities/identity_id": _identity,
     "identities/id": _identity,
     "tokens/id": _row("access_tokens", revoked_at=None),

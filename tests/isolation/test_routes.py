@@ -178,6 +178,7 @@ OTHERWISE = {
     "post_account_link_provider": {(403, "FORBIDDEN"), (404, "PROVIDER_NOT_FOUND")},
     # By a browser only, and with none of the providers set up here.
     "post_auth_provider_link": {(403, "FORBIDDEN"), (404, "PROVIDER_NOT_FOUND")},
+    "post_migrate_connect": {(400, "CONNECT_REFUSED")},  # no page has asked
     # A deleted workspace opens to none of its own credentials: one comes back from another.
     "post_workspaces_id_restore": {(401, "UNAUTHORIZED"), (404, "WORKSPACE_NOT_FOUND")},
 }

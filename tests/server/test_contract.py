@@ -24,6 +24,11 @@ OPEN = {
     # Who has an invitation's link need not be known yet to read it; to accept it they must.
     "/api/v1/invitations/{token}",
     "GET /invitations/{link}",
+    # The modules are everybody's; the pages lead to the log-in.
+    "/migrate.js",
+    "/migrate/{module}",
+    "/migrate",
+    "GET /migrate/connect",
 }
 
 

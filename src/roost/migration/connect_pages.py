@@ -44,7 +44,6 @@ def question_page(asked: Asked, names: Names) -> Reply:
     """Ask; nothing in this page runs."""
     origin, path = html.escape(asked.origin), html.escape(asked.path)
     rows = (
-        ("The page", f"<b>{origin}</b>"),
         ("You", html.escape(names.email)),
         ("Workspace", html.escape(names.workspace)),
         ("It may", "start migrations there, and read, resolve and undo yours"),

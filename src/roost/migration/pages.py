@@ -82,7 +82,7 @@ def _body(names: Names, earlier: list[dict[str, Any]]) -> str:
         "<h2>1. Take it out of the app</h2><p>Open the app in the browser that has the data. Open "
         "the console of the developer tools there (F12), paste this line and press Enter. It "
         "downloads <code>export.json</code>, and changes nothing.</p>"
-        f'<pre id="snippet">{html.escape(SNIPPET, quote=False)}</pre>'
+        f'<pre class="line">{html.escape(SNIPPET, quote=False)}</pre>'
         "<h2>2. Bring it here</h2>"
         '<roost-migrate file session server=""></roost-migrate>'
         "<noscript><p>This part needs JavaScript. Without it, run "
@@ -97,8 +97,8 @@ def _list(earlier: list[dict[str, Any]]) -> str:
         return "<p>There are none yet.</p>"
     rows = "".join(map(_row, earlier))
     return (
-        "<table><tr><th>When<th>State<th>From<th>Items<th></tr>"
-        f"{rows}</table><p>To undo one, at any time: <code>POST {API}/migration/{{id}}/undo"
+        '<div class="wide"><table><tr><th>When<th>State<th>From<th>Items<th></tr>'
+        f"{rows}</table></div><p>To undo one, at any time: <code>POST {API}/migration/{{id}}/undo"
         "</code>. What it made or changed goes back to what it was; what somebody has changed "
         "since stays, and is named in the answer.</p>"
     )

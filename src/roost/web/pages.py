@@ -16,7 +16,7 @@ from roost.web.reply import Reply
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-h1 { margin-bottom: .25rem } h2 { margin-top: 2.5rem; text-transform: capitalize }
+h1 { margin-bottom: .25rem } h2 { margin-top: 2.5rem } h2[id] { text-transform: capitalize }
 code, pre { font: 14px/1.5 ui-monospace, monospace }
 pre { background: var(--soft); padding: .75rem; overflow-x: auto; border-radius: .4rem }
 details { border: 1px solid var(--line); border-radius: .4rem; margin: .5rem 0; padding: 0 .75rem }
@@ -27,7 +27,10 @@ td, th { border-top: 1px solid var(--line); padding: .35rem .5rem; text-align: l
   vertical-align: top }
 nav a { margin-right: 1rem }
 .button { display: inline-block; padding: .5rem 1rem; border: 1px solid var(--line);
-  border-radius: .4rem; background: var(--soft); text-decoration: none }
+  border-radius: .4rem; background: var(--soft); text-decoration: none; font: inherit;
+  color: inherit; cursor: pointer }
+.line { white-space: pre-wrap; overflow-wrap: anywhere; user-select: all }
+.wide { overflow-x: auto }
 """
 _HTML = b"text/html; charset=utf-8"
 _ACCEPTS = re.compile(r"\s*text/html\s*(?:;|$)", re.IGNORECASE)
