@@ -236,3 +236,35 @@ async def test_what_waits_for_nothing_takes_no_answers(bench: Bench) -> None:
     other = await bench.person()
     answer = await other.client.post(path, json={"resolutions": [{"resolution": "skip"}]})
     assert answer.status_code == 404
+
+
+async def test_a_merge_brings_secrets_and_takes_none_away(bench: Bench) -> None:
+    person = await bench.person()
+    source = {"id": str(uuid4()), "name": "E", "githubToken": "fake-" + "one"}
+    await person.migrate({"environments": json.dumps([source])})
+    path = f"{API}/environments/{source['id']}/secrets/MINE"
+    assert (await person.client.put(path, json={"value": "fake-mine"})).status_code < 300
+    changed = source | {"githubToken": "fake-" + "two", "apiKey": "fake-key", "updatedAt": LATER}
+    migration = await person.migrate(
+        {"environments": json.dumps([changed])}, conflictResolution="AUTO_MERGE"
+    )
+    assert migration["state"] == "completed", migration["error"]
+    rows = await bench.watcher.fetch(
+        "select name, ciphertext from environment_secrets where workspace_id = $1",
+        person.workspace_id,
+    )
+    assert {row["name"]: bench.box.open(row["ciphertext"]) for row in rows} == {
+        "GITHUB_TOKEN": "fake-two",
+        "MINE": "fake-mine",
+        "apiKey": "fake-key",
+    }
+    answer = await person.client.post(f"{API}/migration/{migration['id']}/undo", json={})
+    assert answer.json()["data"]["undo"]["kept"] == []
+    rows = await bench.watcher.fetch(
+        "select name, ciphertext from environment_secrets where workspace_id = $1",
+        person.workspace_id,
+    )
+    assert {row["name"]: bench.box.open(row["ciphertext"]) for row in rows} == {
+        "GITHUB_TOKEN": "fake-one",
+        "MINE": "fake-mine",
+    }

@@ -7,7 +7,7 @@ import msgspec
 
 from roost.db.pool import Transaction
 from roost.migration.base import bases_of
-from roost.migration.conflicts import Conflict
+from roost.migration.conflicts import Conflict, secrets_of
 from roost.migration.content import (
     Content,
     content_of,
@@ -15,6 +15,7 @@ from roost.migration.content import (
     digest,
     digest_of,
     encode,
+    equal,
     normal,
     source_digest,
 )
@@ -24,7 +25,8 @@ from roost.migration.merging import Base, merge
 from roost.migration.merging_messages import timed
 from roost.migration.model import Item, Resolution, Verdict
 from roost.migration.targets.registry import ORDER, Targets, table_of
-from roost.migration.targets.target import Place
+from roost.migration.targets.sealing import opens_to, unsealed
+from roost.migration.targets.target import PUT, Place
 
 KEPT_BOTH = "KEPT_BOTH"
 _SECRETS = "secrets"
@@ -67,7 +69,7 @@ async def resolve(
     for conflict, choice in chosen:
         conflict.resolution = choice.resolution
         if choice.resolution is Resolution.MERGE:
-            _merge(conflict, choice, bases.get(str(conflict.item.target_id)))
+            _merge(conflict, choice, place, bases.get(str(conflict.item.target_id)))
         elif choice.resolution is Resolution.KEEP_BOTH:
             _keep_both(conflict, place)
 
@@ -106,7 +108,7 @@ def _keep_both(conflict: Conflict, place: Place) -> None:
     conflict.digest = digest_of(copy)
 
 
-def _merge(conflict: Conflict, choice: Choice, base: Base | None) -> None:
+def _merge(conflict: Conflict, choice: Choice, place: Place, base: Base | None) -> None:
     record = conflict.conflict or {}
     incoming: Content = msgspec.json.decode(content_of(conflict.item))
     given = incoming | conflict.kept
@@ -115,12 +117,14 @@ def _merge(conflict: Conflict, choice: Choice, base: Base | None) -> None:
     if isinstance(conflict.item.draft, TaskDraft):
         merged.content = timed(merged.content)
     chosen = dict(merged.chosen)
+    put: list[str] | None = None
     if _SECRETS in record["fields"]:
-        chosen[_SECRETS] = _side_of_secrets(conflict, choice, existing, given)
+        put = _secrets_to_put(conflict, choice, place, existing, given)
         if isinstance(conflict.item.draft, EnvironmentDraft):
-            side = existing if chosen[_SECRETS] == "existing" else given
-            merged.content[_SECRETS] = side[_SECRETS]
-    unchanged = not merged.changed and chosen.get(_SECRETS) != "incoming"
+            merged.content[_SECRETS] = sorted({*existing[_SECRETS], *put})
+            merged.changed = bool(put) or not equal(merged.content, existing)
+        chosen[_SECRETS] = "both" if put else "existing"
+    unchanged = not merged.changed and not put
     record |= {"chosen": chosen, "losing": merged.losing}
     record["merged"] = {name: merged.content[name] for name in chosen if name in merged.content}
     if base is not None:
@@ -134,19 +138,33 @@ def _merge(conflict: Conflict, choice: Choice, base: Base | None) -> None:
         record["kept"] = {
             name: merged.content[name] for name in differences(merged.content, incoming)
         }
-        if chosen.get(_SECRETS) == "existing":
-            record["kept"][_SECRETS] = existing.get(_SECRETS)
+        if put is not None:
+            record["kept"] |= {_SECRETS: merged.content.get(_SECRETS), PUT: put}
         conflict.digest = digest(normal(encode(merged.content)))
     conflict.conflict = record
 
 
-def _side_of_secrets(
-    conflict: Conflict, choice: Choice, existing: Content, incoming: Content
-) -> Literal["existing", "incoming"]:
-    """Secrets go together: those of the side that was changed last."""
-    if _SECRETS in choice.fields:
-        return choice.fields[_SECRETS]
-    if not isinstance(conflict.item.draft, EnvironmentDraft):
-        return "existing"
-    newer = incoming["updatedAt"] > existing["updatedAt"]
-    return "incoming" if newer else "existing"
+def _secrets_to_put(
+    conflict: Conflict, choice: Choice, place: Place, existing: Content, incoming: Content
+) -> list[str]:
+    """The secrets that come in: new names, and other values where the browser's side is newer.
+
+    Those that only Roost has stay.
+    """
+    values = secrets_of(conflict.item) or {}
+    sealed = unsealed((conflict.conflict or {})["existing"])
+    side = choice.fields.get(_SECRETS)
+    if side == "existing":
+        return []
+    takes = side == "incoming" or _is_newer(incoming, existing)
+    return sorted(
+        name
+        for name, value in values.items()
+        if name not in sealed
+        or (takes and not opens_to(place.box, {name: sealed[name]}, {name: value}))
+    )
+
+
+def _is_newer(incoming: Content, existing: Content) -> bool:
+    """Whether the browser's side was changed last, as far as it says."""
+    return str(incoming.get("updatedAt") or "") > str(existing.get("updatedAt") or "~")

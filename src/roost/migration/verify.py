@@ -21,7 +21,7 @@ from roost.migration.retreat import give_up
 from roost.migration.stream import Batch
 from roost.migration.targets.registry import Targets, table_of
 from roost.migration.targets.sealing import all_open, opens_to
-from roost.migration.targets.target import Found, Place
+from roost.migration.targets.target import PUT, Found, Place
 from roost.migration.targets.tasks import without_later
 
 
@@ -101,6 +101,18 @@ def _written(item: Item, row: Any, place: Place) -> Item | None:  # noqa: ANN401
     return item if row["verdict"] == Verdict.CREATE or row["is_changing"] else None
 
 
+def _has_secrets(row: Any, item: Item, found: Found, place: Place) -> bool:  # noqa: ANN401 -- a record
+    """Whether the secrets are the source's: of a merge, those that it brought."""
+    secrets = secrets_of(item)
+    if secrets is None:
+        return True
+    kept = msgspec.json.decode(row["kept"] or "{}") if row["is_changing"] else {}
+    if PUT not in kept:
+        return opens_to(place.box, found.sealed, secrets)
+    there = {name: found.sealed.get(name, b"") for name in kept[PUT]}
+    return opens_to(place.box, there, {name: secrets[name] for name in kept[PUT]})
+
+
 def _fault(row: Any, item: Item, found: Found | None, place: Place) -> str | None:  # noqa: ANN401 -- a record
     if found is None:
         return "MISSING"
@@ -111,9 +123,7 @@ def _fault(row: Any, item: Item, found: Found | None, place: Place) -> str | Non
     if found.version is not None and found.version > planned_with + 1:
         # Somebody has changed it since, through Roost: that is no fault of the migration's.
         return None
-    secrets = secrets_of(item)
-    left_alone = row["is_changing"] and "secrets" in msgspec.json.decode(row["kept"] or "{}")
-    if secrets is not None and not left_alone and not opens_to(place.box, found.sealed, secrets):
+    if not _has_secrets(row, item, found, place):
         return "DIFFERENT"
     content = found.normal()
     if isinstance(item.draft, TaskDraft):

@@ -73,8 +73,8 @@ export class Client {
     throw new Error("closed");
   }
 
-  async change(id, step, body = {}, key = newKey()) {
-    const headers = { Prefer: "respond-async", "Idempotency-Key": key };
+  async change(id, step, body = {}, prefer = "respond-async") {
+    const headers = { ...(prefer && { Prefer: prefer }), "Idempotency-Key": newKey() };
     return (await this.ask("POST", `/${id}/${step}`, { body, headers })).data;
   }
 
@@ -96,7 +96,8 @@ export class Client {
   apply = (id) => this.change(id, "apply");
   cancel = (id) => this.change(id, "cancel");
   resolve = (id, resolutions) => this.change(id, "resolutions", { resolutions });
-  undo = (id, options = {}) => this.change(id, "undo", options);
+  // An undo is one transaction, in which the state does not move: it is waited for.
+  undo = (id, options = {}) => this.change(id, "undo", options, null);
 
   /** A page of verdicts: `{data, pagination}`. */
   items = (id, query) => this.ask("GET", `/${id}/items?${new URLSearchParams(query)}`);

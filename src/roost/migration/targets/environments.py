@@ -29,6 +29,7 @@ from roost.migration.drafts import EnvironmentDraft
 from roost.migration.model import Item
 from roost.migration.targets.sealing import seal
 from roost.migration.targets.target import (
+    PUT,
     USER,
     WORKSPACE,
     Change,
@@ -110,6 +111,21 @@ _CLEAR: Final = compiled(
     .where(_s.workspace_id == WORKSPACE, is_any(_s.environment_id))
     .returning(_s.environment_id, _s.name),
 )
+_named = (
+    func.unnest(bindparam("ids", type_=ARRAY(Uuid)), bindparam("names", type_=ARRAY(Text)))
+    .table_valued("environment_id", "name", name="named")
+    .render_derived()
+)
+_CLEAR_NAMED: Final = compiled(
+    "delete environment_secrets.named",
+    delete(environment_secrets)
+    .where(
+        _s.workspace_id == WORKSPACE,
+        _s.environment_id == _named.c.environment_id,
+        _s.name == _named.c.name,
+    )
+    .returning(_s.environment_id, _s.name),
+)
 _FOUND: Final = compiled(
     "select environments.migrated",
     select(_e.id, _e.version, object_text({**_ID, **FIELDS}).label("body")).where(
@@ -167,15 +183,23 @@ class EnvironmentTarget:
     async def overwrite(
         self, transaction: Transaction, place: Place, changes: Sequence[Change]
     ) -> int:
-        """Replace environments and all their secrets, but for those whose secrets stay."""
+        """Replace environments and their secrets; of a merge, the secrets that come in."""
         rows = encode([change.content() for change in changes]).decode()
         changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
         written = {str(row["id"]) for row in changed}
-        replaced = [each.item for each in changes if "secrets" not in each.kept]
-        drafts = [each for each in _drafts(replaced) if each.id in written]
+        whole = [each.item for each in changes if PUT not in each.kept]
+        drafts = [each for each in _drafts(whole) if each.id in written]
         ids = [each.id for each in drafts]
         had = await transaction.rows(_CLEAR, workspace=place.workspace_id, ids=ids)
         secrets = _sealed(place, drafts)
+        coming = _coming(place, [each for each in changes if PUT in each.kept], written)
+        had += await transaction.rows(
+            _CLEAR_NAMED,
+            workspace=place.workspace_id,
+            ids=[each[0] for each in coming],
+            names=[each[1] for each in coming],
+        )
+        secrets += coming
         await self._put_secrets(transaction, place, secrets)
         still = {(each[0], each[1]) for each in secrets}
         gone = {(str(row["environment_id"]), row["name"]) for row in had} - still
@@ -207,6 +231,16 @@ def _by_environment(secrets: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 def _drafts(items: Sequence[Item]) -> list[EnvironmentDraft]:
     return [item.draft for item in items if isinstance(item.draft, EnvironmentDraft)]
+
+
+def _coming(place: Place, changes: Sequence[Change], written: set[str]) -> list[_Secret]:
+    """The secrets that merges bring, each sealed."""
+    return [
+        (draft.id, name, seal(place.box, draft.secrets[name]))
+        for change in changes
+        if isinstance(draft := change.item.draft, EnvironmentDraft) and draft.id in written
+        for name in change.kept[PUT]
+    ]
 
 
 def _sealed(place: Place, drafts: list[EnvironmentDraft]) -> list[_Secret]:

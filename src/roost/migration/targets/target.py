@@ -1,7 +1,7 @@
 """What every target can do."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -57,6 +57,10 @@ class Found(msgspec.Struct):
         """The content for writing it back."""
         content: Content = msgspec.json.decode(self.body)
         return content
+
+
+PUT: Final = "putSecrets"
+"""The member of `Change.kept` that names the secrets which a merge brings; the others stay."""
 
 
 class Change(msgspec.Struct):
