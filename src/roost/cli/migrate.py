@@ -45,7 +45,8 @@ def _conflict(text: str) -> ConflictResolution:
     try:
         return ConflictResolution(_SHORT.get(name.lower(), name))
     except ValueError:
-        message = f"{text!r} is none of {', '.join(ConflictResolution)}, or skip, overwrite"
+        names = ", ".join((*ConflictResolution, *_SHORT))
+        message = f"{text!r} is none of {names}"
         raise typer.BadParameter(message) from None
 
 
@@ -77,7 +78,7 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         typer.Option(
             parser=_conflict,
             metavar="MODE",
-            help="What to do with items that Roost has otherwise: interactive, skip, overwrite.",
+            help="What to do with items that Roost has otherwise: interactive, skip, overwrite, merge.",
         ),
     ] = ConflictResolution.INTERACTIVE,
     origin: Annotated[
@@ -138,7 +139,7 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
     if document["state"] == "awaiting_resolution":
         number = document["counts"]["conflict"]
         message = f"{number} items are in Roost with other content, and nothing was written."
-        message += "\nSay what to do with them: --conflict skip or overwrite."
+        message += "\nSay what to do with them: --conflict skip, overwrite or merge."
         raise CommandError(message)
 
 

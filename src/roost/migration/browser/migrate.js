@@ -11,20 +11,21 @@
  */
 import { Client, newKey } from "./client.js";
 import { RoostMigrate } from "./element.js";
-import { capture, captured } from "./storage.js";
+import { capture, captured, clear } from "./storage.js";
 
 export { Client, capture };
 
 /**
- * Migrates without a page of its own. Resolves with the migration when it has ended or waits.
- * `config` is that of the API; `onProgress` is told of each step.
+ * Migrates without the element; gives `{migration, clear}` when it has ended or waits.
+ *
+ * `config` is that of the API, `dump` is `{origin, capturedAt, keys}`, `onProgress` is told of each
+ * step. `clear()` removes from this browser what Roost has stored and has not changed since.
  */
-export async function migrate({ server, token, keys = captured.keys, config = {}, onProgress }) {
-  const client = new Client(server, { token });
-  const begun = await client.start({ ...captured, keys, config }, newKey());
-  let migration = begun;
-  for await (migration of client.watch(begun.id)) onProgress?.(migration);
-  return migration;
+export async function migrate({ server, token, dump = captured, config = {}, onProgress }) {
+  const client = new Client(server ?? new URL(import.meta.url).origin, { token });
+  let migration = await client.start({ ...dump, config }, newKey());
+  for await (migration of client.watch(migration.id)) onProgress?.(migration);
+  return { migration, clear: async () => clear(await client.receipt(migration.id)) };
 }
 
 if (!customElements.get("roost-migrate")) customElements.define("roost-migrate", RoostMigrate);
