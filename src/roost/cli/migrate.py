@@ -78,7 +78,8 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         typer.Option(
             parser=_conflict,
             metavar="MODE",
-            help="What to do with items that Roost has otherwise: interactive, skip, overwrite, merge.",
+            help="What to do with items that Roost has otherwise: interactive, skip, overwrite,"
+            " merge.",
         ),
     ] = ConflictResolution.INTERACTIVE,
     origin: Annotated[

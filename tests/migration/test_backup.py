@@ -1,0 +1,115 @@
+"""The rows as they were before: kept, downloaded, and put back, here or elsewhere."""
+
+import hashlib
+import json
+from typing import Any
+from uuid import uuid4
+
+from tests.migration.bench import API, DATA, Bench, Person, store, task
+from tests.migration.test_undo import CHANGED, KEYS, snapshot
+
+
+async def rows_of(person: Person, migration: dict[str, Any]) -> dict[str, Any]:
+    path = f"{API}/migration/{migration['id']}/backup"
+    answer = await person.client.get(path, params={"of": "rows"})
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def contents(found: dict[str, Any]) -> dict[str, Any]:
+    """What a person brought, without what says where and whose it is."""
+    hidden = ("workspace_id", "created_by", "user_id", "id", "environment_id", "is_active")
+    kept = {}
+    for table in ("tasks", "environments", "documents", "kept_secrets", "environment_secrets"):
+        rows = [{k: v for k, v in row.items() if k not in hidden} for row in found[table]]
+        for row in rows if table in ("documents", "environments") else ():
+            row.pop("created_at")  # of the import: the source has none
+            row.pop("updated_at", None)
+        kept[table] = sorted(rows, key=json.dumps)
+    said = [(row["position"], row["text"], row["payload"]) for row in found["messages"]]
+    return kept | {"messages": sorted(said, key=str)}
+
+
+async def test_what_was_overwritten_comes_back_in_an_empty_place(bench: Bench) -> None:
+    person = await bench.person()
+    await person.migrate(KEYS)
+    changed = await person.migrate(CHANGED, conflictResolution="AUTO_OVERWRITE")
+    backup = await rows_of(person, changed)
+    other = await bench.person()
+    restored = await other.post(json.dumps(backup | {"config": {}}).encode())
+    assert (restored["state"], restored["counts"]["invalid"]) == ("completed", 0)
+    once = await bench.person()
+    touched = KEYS | {"task-store": store(task(1))}
+    await once.migrate(touched)
+    expected, found = await snapshot(bench, once), await snapshot(bench, other)
+    assert contents(found) == contents(expected)
+    assert found["preferences"] == expected["preferences"]
+    again = await other.post(json.dumps(backup | {"config": {}}).encode())
+    assert again["counts"]["same"] == again["counts"]["found"]
+
+
+async def test_where_it_came_from_it_is_a_conflict_that_can_be_taken(bench: Bench) -> None:
+    person = await bench.person()
+    await person.migrate(KEYS)
+    before = await snapshot(bench, person)
+    changed = await person.migrate(CHANGED, conflictResolution="AUTO_OVERWRITE")
+    backup = await rows_of(person, changed)
+    config = {"conflictResolution": "AUTO_OVERWRITE"}
+    back = await person.post(json.dumps(backup | {"config": config}).encode())
+    assert (back["state"], back["counts"]["updated"]) == ("completed", 5)
+    after = await snapshot(bench, person)
+    new = task(7)["id"]
+    after["tasks"] = [row for row in after["tasks"] if row["id"] != new]
+    after["messages"] = [row for row in after["messages"] if row["task_id"] != new]
+    assert contents(after) == contents(before)
+
+
+async def test_what_is_no_row_is_set_aside_and_nobody_speaks_for_another(bench: Bench) -> None:
+    person = await bench.person()
+    victim = str(uuid4())
+    message = {
+        "id": str(uuid4()), "position": 0, "role": "user", "type": "message", "text": "mine",
+        "payload": {}, "createdBy": victim,
+    }  # fmt: skip
+    row = {
+        "id": str(uuid4()), "title": "T", "description": "", "status": "pending",
+        "priority": "medium", "mode": "code", "labels": [], "metadata": {}, "createdBy": victim,
+        "createdAt": "2025-01-01T00:00:00Z", "updatedAt": "2025-01-01T00:00:00Z",
+        "messages": [message],
+    }  # fmt: skip
+    rows = [row, {"id": "7"}, row | {"id": str(uuid4()), "status": "odd"}]
+    keys = {"roost:tasks": json.dumps({"state": {"rows": rows}, "version": 0})}
+    migration = await person.migrate(keys, continueOnError=True)
+    assert (migration["counts"]["created"], migration["counts"]["invalid"]) == (1, 2)
+    authors = await bench.watcher.fetch(
+        "select created_by from messages where workspace_id = $1", person.workspace_id
+    )
+    assert [each["created_by"] for each in authors] == [person.user_id]
+
+
+async def test_no_backup_is_made_where_none_is_wanted(bench: Bench) -> None:
+    person = await bench.person()
+    await person.migrate(KEYS)
+    changed = await person.migrate(
+        CHANGED, conflictResolution="AUTO_OVERWRITE", backupBeforeMigration=False
+    )
+    assert (await rows_of(person, changed))["keys"] == {}
+
+
+async def test_its_owner_deletes_the_dump_and_what_was_migrated_stays(bench: Bench) -> None:
+    person = await bench.person()
+    body = json.dumps({"keys": KEYS}).encode()
+    migration = await person.post(body)
+    path = f"{API}/migration/{migration['id']}/backup"
+    raw = (await person.client.get(path)).content
+    assert hashlib.sha256(raw).digest() == hashlib.sha256(body).digest()
+    before = await bench.rows(person, *DATA)
+    assert (await person.client.delete(path)).status_code == 204
+    gone = await person.client.get(path)
+    assert (gone.status_code, gone.json()["code"]) == (404, "MIGRATION_BACKUP_NOT_FOUND")
+    assert await bench.rows(person, *DATA) == before
+    receipt = await person.get(f"/migration/{migration['id']}/receipt")
+    assert receipt["sha256"] == hashlib.sha256(body).hexdigest()
+    answer = await person.client.post(f"{API}/migration/{migration['id']}/undo", json={})
+    assert answer.json()["data"]["state"] == "undone"
