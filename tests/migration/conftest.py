@@ -1,6 +1,7 @@
 """Users with workspaces, and the routes of migrations, tasks and environments over their rows."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -19,8 +20,8 @@ from tests.support.schema import as_role, pool_config
 DUMP_LIMIT = 64 * 1024 * 1024
 
 
-@pytest.fixture
-async def bench(roost_database: str) -> AsyncIterator[Bench]:
+@asynccontextmanager
+async def open_bench(roost_database: str) -> AsyncIterator[Bench]:
     """A server with the routes that show what was migrated, and ways to look behind it."""
     database = await Database.connect(pool_config(roost_database))
     watcher = await asyncpg.connect(roost_database)
@@ -39,3 +40,10 @@ async def bench(roost_database: str) -> AsyncIterator[Bench]:
     await owner.close()
     await watcher.close()
     await database.close()
+
+
+@pytest.fixture
+async def bench(roost_database: str) -> AsyncIterator[Bench]:
+    """The same, for one test."""
+    async with open_bench(roost_database) as bench:
+        yield bench
