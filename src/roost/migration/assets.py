@@ -1,11 +1,13 @@
-"""The browser's side of a migration: its modules, hashed and compressed once."""
+"""The browser's side of a migration: its modules, put together, hashed and compressed once."""
 
 import gzip
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 from roost import errors
 from roost.errors import ProblemError
@@ -13,10 +15,16 @@ from roost.web import etag
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.reply import Reply
 
-FOLDER = Path(__file__).parent / "browser"
-ENTRY = "migrate.js"
-"""The module that pages import; it imports the others as `./migrate/<name>.js`."""
-TYPE = "text/javascript; charset=utf-8"
+FOLDER: Final = Path(__file__).parent / "browser"
+ENTRY: Final = "migrate.js"
+"""What pages import, with all that it imports: one file, so that nothing runs before its copy."""
+BESIDE: Final = ("file.js", "page.js")
+"""What only some pages need, each by itself."""
+TYPE: Final = "text/javascript; charset=utf-8"
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z0-9-]+\.js)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=async |function|class|const)", re.MULTILINE)
+# Comments stand on lines of their own; what a page loads has none, and no indentation.
+_LEFT_OUT = re.compile(r"^\s*(?://.*|/\*(?s:.)*?\*/)\n|^\s+", re.MULTILINE)
 _NEVER = re.compile(r"0(?:\.0{0,3})?")
 _SHARED = (
     # Pages everywhere may import it: it is the same for everybody, and says nothing of anybody.
@@ -45,7 +53,7 @@ class AssetRoutes:
     assets: dict[str, Asset] = field(init=False)
 
     def __post_init__(self) -> None:
-        found = {file.name: _asset(file.read_bytes()) for file in self.folder.glob("*.js")}
+        found = {name: _asset(together(self.folder, name)) for name in (ENTRY, *BESIDE)}
         object.__setattr__(self, "assets", found)
 
     def endpoints(self) -> list[Endpoint]:
@@ -56,8 +64,8 @@ class AssetRoutes:
                 "The module that migrates a page's localStorage", None, media_type=TYPE,
                 tag="service", also=(304,), problems=missing)),
             Endpoint("GET", "/migrate/{module:str}", self.module, Contract(
-                "A module that it imports", None, media_type=TYPE, tag="service", also=(304,),
-                problems=missing)),
+                "A module that some pages need beside it", None, media_type=TYPE, tag="service",
+                also=(304,), problems=missing)),
         ]  # fmt: skip
 
     async def module(self, call: Call) -> Reply:
@@ -82,6 +90,25 @@ class AssetRoutes:
         for header, value in (*_SHARED, ("etag", tag)):
             reply.header(header, value)
         return reply
+
+
+def together(folder: Path, name: str) -> bytes:
+    """A module with all that it imports, each after what it needs, in one scope.
+
+    So a name at the top of a module is that of one only. Imports are by names, from `./`.
+    """
+    parts = [_IMPORT.sub("", text) for text in _needed(folder, name, set())]
+    parts[:-1] = [_EXPORT.sub("", text) for text in parts[:-1]]
+    return _LEFT_OUT.sub("", "".join(parts)).encode()
+
+
+def _needed(folder: Path, name: str, taken: set[str]) -> Iterator[str]:
+    taken.add(name)
+    text = (folder / name).read_text(encoding="utf-8")
+    for each in _IMPORT.findall(text):
+        if each not in taken:
+            yield from _needed(folder, each, taken)
+    yield text
 
 
 def _asset(plain: bytes) -> Asset:

@@ -1,63 +1,56 @@
 // Roost's migration routes: requests that are tried again when they are lost, and progress.
 
 import {events, SilentError} from "./events.js";
+import {joined} from "./view.js";
 
 const WAITS = [0.5, 1, 2, 4, 8, 15, 15, 15];
-const LATER = new Set([429, 502, 503, 504]);
-const MOVING = new Set(["received", "applying", "verifying"]);
+const LATER = [429, 502, 503, 504];
 const POLL_SECONDS = 1;
 const UNDO_LOOKS = 10;
 
 /** Whether a migration goes on by itself in this state. */
-export const moves = (migration) => MOVING.has(migration.state);
-
-/** Roost's refusal: `status`, `code`, and a message that says what to do. */
-export class Problem extends Error {
-  constructor(status, body) {
-    const parts = [body.detail ?? body.title ?? `Roost answered ${status}`, body.hint];
-    super(parts.filter(Boolean).join(" "));
-    this.status = status;
-    this.code = body.code;
-  }
-}
+export const moves = ({state}) => ["received", "applying", "verifying"].includes(state);
 
 /** A random name that no other request has; `crypto.randomUUID` is missing on plain HTTP. */
-export function unique() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)),
+  (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Roost's refusal: `status`, `code`, and a message that says what to do. */
+function refusal({status}, {detail, title, hint, code}) {
+  const message = joined(". ", detail ?? title ?? `Roost answered ${status}`, hint);
+  return Object.assign(new Error(message), {status, code});
 }
 
 /** One Roost and a credential: a token, or with `session` the same origin's cookie. */
 export class Client {
-  constructor({server, token, session = false, signal, onTrouble = () => {}}) {
+  constructor({server, token, session, signal, onTrouble = () => {}}) {
     Object.assign(this, {server, token, session, signal, onTrouble});
   }
 
-  options(headers = {}) {
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
-    const credentials = this.session && !this.token ? "same-origin" : "omit";
-    return {headers, credentials, signal: this.signal, cache: "no-store"};
+  fetch(path, {headers, ...options} = {}) {
+    return [`${this.server}/api/v1/migration${path}`, {
+      ...options,
+      headers: {...headers, ...this.token && {Authorization: `Bearer ${this.token}`}},
+      credentials: this.session && !this.token ? "same-origin" : "omit",
+      signal: this.signal,
+      cache: "no-store",
+    }];
   }
 
-  url(path) {
-    return `${this.server}/api/v1/migration${path}`;
-  }
-
-  /** Send until it is answered, saying so by `onTrouble`; throws a Problem when refused. */
-  async send(path, options = {}) {
+  /** Send until it is answered, saying so by `onTrouble`; throws when refused. */
+  async send(path, options, waits = WAITS) {
     for (let attempt = 0; ; attempt++) {
-      const answer = await fetch(this.url(path), {...this.options(options.headers), ...options.what})
-        .catch((error) => this.lost(error));
-      if (answer && !LATER.has(answer.status)) {
+      const answer = await fetch(...this.fetch(path, options)).catch((error) => this.lost(error));
+      if (answer && !LATER.includes(answer.status)) {
         if (attempt) this.onTrouble("");
         if (answer.ok) return answer;
-        throw new Problem(answer.status, await answer.json().catch(() => ({})));
+        throw refusal(answer, await answer.json().catch(() => ({})));
       }
-      if (attempt === WAITS.length || options.once) {
+      if (attempt === waits.length) {
         throw new Error(`Roost at ${this.server} cannot be reached. Nothing is lost: try again ` +
           "when it runs and this page has a network.");
       }
-      const seconds = Number(answer?.headers.get("Retry-After")) || WAITS[attempt];
+      const seconds = Number(answer?.headers.get("Retry-After")) || waits[attempt];
       this.onTrouble(`Roost did not answer; trying again in ${seconds} s.`);
       await this.pause(seconds);
     }
@@ -82,45 +75,32 @@ export class Client {
     });
   }
 
-  async json(path, options) {
-    return (await this.send(path, options)).json();
+  async json(path, options, waits) {
+    return (await this.send(path, options, waits)).json();
   }
 
-  async data(path, options) {
-    return (await this.json(path, options)).data;
+  async data(path = "", options, waits) {
+    return (await this.json(path, options, waits)).data;
   }
 
   /** Post once, however often it has to be sent. */
-  post(path, body, {key = unique(), later = false, once = false} = {}) {
-    const headers = {"Content-Type": "application/json", "Idempotency-Key": key};
-    if (later) headers.Prefer = "respond-async";
+  post(path, body, {key = unique(), waits, Prefer = "respond-async"} = {}) {
+    const headers = {"Content-Type": "application/json", "Idempotency-Key": key, Prefer};
     // JSON.stringify writes lone surrogates as escapes, so they survive.
-    return this.data(path, {headers, once, what: {method: "POST", body: JSON.stringify(body)}});
-  }
-
-  overview() {
-    return this.data("");
-  }
-
-  read(id) {
-    return this.data(`/${id}`);
+    return this.data(path, {method: "POST", headers, body: JSON.stringify(body)}, waits);
   }
 
   receipt(id) {
     return this.data(`/${id}/receipt`);
   }
 
-  async backup(id) {
-    return (await this.send(`/${id}/backup`)).blob();
-  }
-
   /** Begin; gives the one that runs already, with `adopted: true`, when there is one. */
   async start({origin, capturedAt, keys}, config, key) {
     try {
-      return await this.post("", {origin, capturedAt, keys, config}, {key, later: true});
+      return await this.post("", {origin, capturedAt, keys, config}, {key});
     } catch (error) {
       if (error.code !== "MIGRATION_IN_PROGRESS") throw error;
-      const {running} = await this.overview();
+      const {running} = await this.data();
       // It may have ended between the two answers.
       return running ? {...running, adopted: true} : this.start({origin, capturedAt, keys}, config);
     }
@@ -129,59 +109,49 @@ export class Client {
   /** Take a step; gives the migration as it is when that was done before, or elsewhere. */
   async step({id}, name, body = {}) {
     try {
-      return await this.post(`/${id}/${name}`, body, {later: true});
+      return await this.post(`/${id}/${name}`, body);
     } catch (error) {
-      if (error.code === "MIGRATION_STATE") return this.read(id);
-      if (error.code !== "MIGRATION_IN_PROGRESS") throw error;
-      const {running} = await this.overview();
-      if (running?.id === id) return running;
-      throw error;
+      if (!/^MIGRATION_(STATE|IN_PROGRESS)$/.test(error.code)) throw error;
+      const now = await this.data(`/${id}`);
+      // Refused for the sake of another one that runs.
+      if (error.code === "MIGRATION_IN_PROGRESS" && !moves(now)) throw error;
+      return now;
     }
   }
 
   /** Undo, or undo the undo: sent once, for a second one would take the first one back. */
-  async undo(before, force) {
+  async undo({id, undo}, force) {
     try {
-      return await this.post(`/${before.id}/undo`, {force}, {once: true});
+      return await this.post(`/${id}/undo`, {force}, {waits: [], Prefer: "return=representation"});
     } catch (error) {
       if (error.status && error.code !== "MIGRATION_STATE") throw error;
-      let now = await this.read(before.id);
-      for (let look = 0; look < UNDO_LOOKS && now.undo?.at === before.undo?.at; look++) {
+      for (let look = 0; look < UNDO_LOOKS; look++) {
+        const now = await this.data(`/${id}`);
+        if (now.undo?.at !== undo?.at) return now;
         await this.pause(POLL_SECONDS);
-        now = await this.read(before.id);
       }
-      return now;
+      throw error;
     }
   }
 
   /** The migration when it no longer moves by itself; tells of every change before. */
   async follow(migration, onProgress = () => {}) {
-    let last = null;
     let streams = true;
     while (moves(migration)) {
       try {
-        const path = this.url(`/${migration.id}/events`);
-        const told = streams ? events(path, this.options(last ? {"Last-Event-ID": last} : {})) : [];
-        for await (const event of told) {
-          last = event.id;
-          migration = event.data;
-          onProgress(migration);
-        }
+        const request = this.fetch(`/${migration.id}/events`);
+        for await (migration of streams ? events(...request) : []) onProgress(migration);
       } catch (error) {
         this.lost(error);
         // What stands between keeps events back: asking is all that is left.
         if (error instanceof SilentError) streams = false;
       }
-      if (!moves(migration)) break;
-      await this.pause(POLL_SECONDS);
-      migration = await this.read(migration.id);
-      onProgress(migration);
+      if (moves(migration)) {
+        await this.pause(POLL_SECONDS);
+        migration = await this.data(`/${migration.id}`);
+        onProgress(migration);
+      }
     }
     return migration;
-  }
-
-  /** A page of items: `{data, pagination}`. */
-  items(id, query) {
-    return this.json(`/${id}/items?${new URLSearchParams(query)}`);
   }
 }

@@ -9,34 +9,32 @@ export function connect(server, signal) {
   const state = unique();
   const query = new URLSearchParams({origin: location.origin, state});
   const popup = open(`${server}/migrate/connect?${query}`, "roost-connect", "popup,width=520,height=680");
+  let looking;
+  let hear;
   return new Promise((resolve, reject) => {
-    const trusted = new URL(server).origin;
-    let looking;
-    const settle = (settled, value) => {
-      clearInterval(looking);
-      removeEventListener("message", hear);
-      settled(value);
-    };
-    const fail = (message) => settle(reject, new Error(message));
-    function hear({origin, source, data}) {
-      if (origin !== trusted || source !== popup) return;
-      if (data?.type !== "roost-connect" || data.state !== state) return;
-      if (data.token) settle(resolve, {token: data.token, expiresAt: data.expiresAt});
-      else fail("It was not allowed in Roost. Connect again if that was a mistake.");
-    }
+    const fail = (message) => reject(new Error(message));
     if (!popup) {
-      fail("The browser blocked Roost's window. Allow pop-ups for this page and connect again, or enter a token.");
+      fail("The browser blocked Roost’s window. Allow pop-ups for this page and connect again.");
       return;
     }
+    hear = ({origin, source, data}) => {
+      if (origin !== server || source !== popup) return;
+      if (data?.type !== "roost-connect" || data.state !== state) return;
+      if (data.token) resolve(data);
+      else fail("It was not allowed in Roost. Connect again if that was a mistake.");
+    };
     addEventListener("message", hear);
     let closed = 0;
     looking = setInterval(() => {
       // It closes itself when it has answered; its message may come a moment later.
-      if (popup.closed && closed++) fail("Roost's window was closed before it was allowed. Connect again when you like.");
+      if (popup.closed && closed++) fail("Roost’s window was closed before it was allowed. Connect again.");
     }, LOOK_MS);
-    signal?.addEventListener("abort", () => {
+    signal.addEventListener("abort", () => {
       popup.close();
-      fail("Stopped.");
+      reject(signal.reason);
     });
+  }).finally(() => {
+    clearInterval(looking);
+    removeEventListener("message", hear);
   });
 }

@@ -1,27 +1,25 @@
 // Server-sent events read by `fetch`: an EventSource cannot send a token.
 
-const SILENCE_SECONDS = 25;
+const SILENCE_MS = 25000;
 
 /** There are no events to be had this way. */
 export class SilentError extends Error {}
 
-/** Each event as `{id, type, data}`, until the stream ends. */
+/** The data of each event, until the stream ends. */
 export async function* events(url, options) {
   const answer = await fetch(url, options);
-  if (answer.status === 204) return;
-  if (!answer.ok || !answer.body) throw new SilentError(`no events: ${answer.status}`);
-  const reader = answer.body.getReader();
-  const decoder = new TextDecoder();
+  if (!answer.ok || !answer.body) throw new SilentError();
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   try {
     for (;;) {
       const {done, value} = await soon(reader.read());
       if (done) return;
-      const blocks = (text + decoder.decode(value, {stream: true})).split("\n\n");
+      const blocks = (text + value).split("\n\n");
       text = blocks.pop();
       for (const block of blocks) {
-        const event = parsed(block);
-        if (event.data !== undefined) yield event;
+        const data = /^data: (.*)$/m.exec(block);
+        if (data) yield JSON.parse(data[1]);
       }
     }
   } finally {
@@ -32,18 +30,7 @@ export async function* events(url, options) {
 function soon(reading) {
   let timer;
   const silence = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new SilentError("silence")), SILENCE_SECONDS * 1000);
+    timer = setTimeout(() => reject(new SilentError()), SILENCE_MS);
   });
   return Promise.race([reading, silence]).finally(() => clearTimeout(timer));
-}
-
-function parsed(block) {
-  const event = {};
-  for (const line of block.split("\n")) {
-    const [, name, value] = /^(\w+): ?(.*)$/.exec(line) ?? [];
-    if (name === "data") event.data = JSON.parse(value);
-    else if (name === "id") event.id = value;
-    else if (name === "event") event.type = value;
-  }
-  return event;
 }

@@ -4,49 +4,54 @@ import {beginning, connecting} from "./beginning.js";
 import {capture} from "./capture.js";
 import {Client, moves, unique} from "./client.js";
 import {conflicts} from "./conflicts.js";
-import {progress, result} from "./ending.js";
+import {ENDS, progress, result} from "./ending.js";
 import {Memory} from "./memory.js";
 import {preview} from "./preview.js";
 import {css} from "./style.js";
-import {button, h} from "./view.js";
+import {button, h, note, p, row, title} from "./view.js";
 
-const STEPS = {beginning, connecting, preview, conflicts, progress, result, left, lost};
+const STEPS = {beginning, connecting, preview, conflicts, progress, result, left};
 const CONFIG = {review: true, conflictResolution: "INTERACTIVE", continueOnError: true};
 
-/** One <roost-migrate> at work; the element itself is a shell that is there before this is loaded. */
+/** One <roost-migrate> at work on the steps, in its shadow `root`. */
 export class Guide {
-  constructor(element, root) {
+  constructor(element, root, server) {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
-    root.adoptedStyleSheets = [sheet]; // a page's CSP has no say in it, unlike in <style>
-    this.element = element;
+    // A page's CSP has no say in it, unlike in <style>.
+    root.adoptedStyleSheets = [sheet];
     this.page = h("div");
     this.alert = h("p", {role: "alert", class: "trouble"});
     this.status = h("p", {role: "status", class: "soft"});
     root.replaceChildren(
       h("section", {"aria-label": "Move data to Roost"}, this.page, this.alert, this.status));
-    this.server = new URL(element.getAttribute("server") || import.meta.url, location.href).origin;
+    this.element = element;
+    this.server = server;
     this.fromFile = element.hasAttribute("file");
     this.dump = this.fromFile ? null : capture();
-    this.memory = new Memory(this.server);
-    this.stopping = new AbortController();
-    this.given = element.getAttribute("token");
+    this.memory = new Memory(server);
     this.client = new Client({
-      server: this.server,
-      token: this.given || this.memory.values.token,
-      session: element.hasAttribute("session"),
-      signal: this.stopping.signal,
-      onTrouble: (text) => this.say(text),
+      server, session: element.hasAttribute("session"), onTrouble: (text) => this.say(text),
     });
+    this.stop();
     this.run(() => this.resume());
   }
 
+  /** Give up what is under way here; in Roost it goes on. */
   stop() {
-    this.stopping.abort();
+    this.stopping?.abort();
+    this.stopping = new AbortController();
+    this.client.signal = this.stopping.signal;
+    this.busy = false;
+  }
+
+  get given() {
+    return this.element.token || this.element.getAttribute("token");
   }
 
   get connected() {
-    return Boolean(this.client.token) || this.client.session;
+    this.client.token = this.given || this.memory.values.token;
+    return Boolean(this.client.token || this.client.session);
   }
 
   /** Say something to who sees the page and to who hears it. */
@@ -54,41 +59,40 @@ export class Guide {
     this.status.textContent = text;
   }
 
-  warn(text) {
-    this.alert.textContent = text;
-  }
-
   /** Do something that may fail; one thing at a time. */
   async run(work) {
     if (this.busy) return;
+    const {signal} = this.client;
     this.busy = true;
-    this.page.setAttribute("aria-busy", "true");
-    this.warn("");
+    this.page.ariaBusy = "true";
+    this.alert.textContent = "";
     try {
       await work();
     } catch (error) {
-      if (!this.stopping.signal.aborted) await this.failed(error);
-    } finally {
-      this.busy = false;
-      this.page.removeAttribute("aria-busy");
+      if (!signal.aborted) await this.failed(error);
     }
+    if (signal.aborted) return;
+    this.busy = false;
+    this.page.ariaBusy = null;
   }
 
   async failed(error) {
-    if (error.status === 401 && !this.client.session && !this.given) {
-      this.client.token = null;
+    if (error.status === 401 && this.client.session) {
+      error = {message: "Log in to Roost, then load this page again."};
+    } else if (error.status === 401 && !this.given) {
       this.memory.keep({token: null});
       await this.show("connecting");
-      this.warn("Roost does not know this page any more. Connect again; it goes on from here.");
-    } else {
-      if (!this.step || this.step === "progress") await this.show("lost");
-      this.warn(error.status === 401 ? "Log in to Roost, then load this page again." : error.message);
+      error = {message: "Roost does not know this page any more. Connect again; it goes on from here."};
+    } else if (!this.step || this.step === "progress") {
+      await this.show("left");
     }
+    this.alert.textContent = error.message;
   }
 
   async show(step) {
     const nodes = await STEPS[step](this);
-    const focused = this.element.matches(":focus-within") || this.acted;
+    if (this.adopted) nodes.splice(1, 0, note("A migration was running already: this is that one."));
+    const focused = this.acted || this.element.matches(":focus-within");
     this.step = step;
     this.acted = false;
     this.page.replaceChildren(...nodes.filter(Boolean));
@@ -99,8 +103,10 @@ export class Guide {
     this.tell();
   }
 
-  tell(extra) {
-    const detail = {state: this.migration?.state ?? this.step, migration: this.migration, ...extra};
+  tell() {
+    const {migration, step} = this;
+    const {cleared} = this.memory.values;
+    const detail = {state: migration?.state ?? step, step, migration, cleared: cleared?.cleared};
     this.element.dispatchEvent(new CustomEvent("roost-migrate", {detail, bubbles: true, composed: true}));
   }
 
@@ -112,33 +118,56 @@ export class Guide {
     }, kind);
   }
 
+  /** A button that puts it away, at any step, also while something is under way. */
+  notNow(text = "Not now") {
+    return button(text, () => this.instead(() => this.show("left")), "plain");
+  }
+
+  giveUp() {
+    return this.act("Cancel this migration", () => this.next("cancel"), "plain");
+  }
+
+  instead(work) {
+    this.stop();
+    this.acted = true;
+    return this.run(work);
+  }
+
+  items(query) {
+    return this.client.json(`/${this.migration.id}/items?${new URLSearchParams(query)}`);
+  }
+
+  /** What is particular to files; only pages that take them load it. */
+  fileModule() {
+    return import(new URL("./migrate/file.js", import.meta.url));
+  }
+
   /** Go on from where the server says that it is. */
   async resume() {
     const {id, key} = this.memory.values;
     if (!this.connected || !(id || key)) return this.show("beginning");
     if (id) {
-      const found = await this.client.read(id).catch((error) => {
+      const found = await this.client.data(`/${id}`).catch((error) => {
         if (error.status !== 404) throw error;
       });
       if (found) return this.go(found);
-    } else if (!this.fromFile) {
+    } else if (this.dump) {
       return this.begin();
     } else {
-      const {running} = await this.client.overview();
+      // The page went while a file was on the way: it is running, or has to be chosen again.
+      const {running} = await this.client.data();
       if (running) return this.go(running);
     }
-    this.memory.startOver();
-    return this.show("beginning");
+    return this.again(this.dump);
   }
 
   /** Send the dump; with the key of a request that may have arrived before. */
   async begin() {
-    const kept = this.memory.values;
-    this.memory.keep({key: kept.key ?? unique(), capturedAt: kept.capturedAt ?? this.dump.capturedAt});
+    const {key = unique(), capturedAt = this.dump.capturedAt} = this.memory.values;
+    this.memory.keep({key, capturedAt});
     this.say("Sending …");
-    const dump = {...this.dump, capturedAt: kept.capturedAt};
     try {
-      await this.go(await this.client.start(dump, CONFIG, kept.key));
+      await this.go(await this.client.start({...this.dump, capturedAt}, CONFIG, key));
     } catch (error) {
       if (!this.migration && error.status && error.status !== 401) this.memory.startOver();
       // The app has written since that request, so this is another one.
@@ -150,7 +179,7 @@ export class Guide {
   async go(migration) {
     this.migration = migration;
     this.adopted = migration.adopted ?? this.adopted;
-    this.memory.keep({id: migration.id, key: null, capturedAt: null});
+    this.memory.keep({id: migration.id, key: undefined, capturedAt: undefined});
     if (moves(migration)) {
       await this.show("progress");
       this.migration = await this.client.follow(migration, (now) => {
@@ -159,39 +188,45 @@ export class Guide {
         this.tell();
       });
     }
-    const step = {planned: "preview", awaiting_resolution: "conflicts"}[this.migration.state];
-    await this.show(step ?? "result");
+    await this.show({planned: "preview", awaiting_resolution: "conflicts"}[this.migration.state] ?? "result");
   }
 
-  async next(name, body) {
-    await this.go(await this.client.step(this.migration, name, body));
+  /** Show one of the earlier migrations. */
+  open(id) {
+    return this.instead(async () => {
+      const migration = await this.client.data(`/${id}`);
+      this.forget();
+      await this.go(migration);
+    });
+  }
+
+  async next(name) {
+    await this.go(await this.client.step(this.migration, name));
+  }
+
+  forget() {
+    this.memory.startOver();
+    this.migration = this.adopted = null;
   }
 
   /** Begin anew with a dump: by default this browser's data as they are now. */
   async again(dump = this.fromFile ? null : capture({again: true})) {
-    this.memory.startOver();
-    Object.assign(this, {dump, migration: null, adopted: false});
+    this.forget();
+    this.dump = dump;
     await this.show("beginning");
   }
-
-  notNow() {
-    return this.act("Not now", () => this.show("left"), "plain");
-  }
 }
 
+/** Put away, or out of reach. */
 function left(app) {
-  const kept = app.migration ? " Roost keeps the plan; you can go on with it here." : "";
+  const {migration, memory: {values: {id, key}}} = app;
+  const end = ENDS[migration?.state];
   return [
-    h("h2", {}, "Not now"),
-    h("p", {}, `Nothing was changed, here or in Roost.${kept}`),
-    h("div", {class: "row"}, app.act("Go on", () => app.resume(), "main")),
-  ];
-}
-
-function lost(app) {
-  return [
-    h("h2", {}, "Roost cannot be reached"),
-    h("p", {}, "What was sent is kept, and Roost goes on with it when it can."),
-    h("div", {class: "row"}, app.act("Try again", () => app.resume(), "main")),
+    title(end ?? "Paused"),
+    p(end ? "It can be looked at here, and undone."
+      : migration && !moves(migration) ? "Nothing was changed. Roost keeps the plan; you can go on with it here."
+      : id || key ? "Roost goes on with what it has received."
+      : "Nothing was changed, here or in Roost."),
+    row(app.act(end ? "Show it" : "Go on", () => app.resume(), "main")),
   ];
 }

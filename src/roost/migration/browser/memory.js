@@ -27,6 +27,8 @@ export class Memory {
 
   /** Forget the migration, not who is connected. */
   startOver() {
-    this.keep({id: null, key: null, capturedAt: null, choices: null, cleared: null});
+    const {token, expiresAt} = this.values;
+    this.values = {};
+    this.keep({token, expiresAt});
   }
 }

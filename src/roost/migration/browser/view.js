@@ -1,6 +1,6 @@
 // Small parts that every step is made of. Text goes in as text only, never as markup.
 
-/** An element; `on…` attributes are listeners, false and null ones are left out. */
+/** An element; `on…` attributes are listeners, false and null ones are left out, as are such children. */
 export function h(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -11,21 +11,25 @@ export function h(name, attributes = {}, ...children) {
   return made;
 }
 
-export const button = (text, onclick, kind = "") => h("button", {type: "button", class: kind, onclick}, text);
+export const p = (...children) => h("p", {}, ...children);
+export const soft = (...children) => h("p", {class: "soft"}, ...children);
+export const note = (...children) => h("p", {class: "note"}, ...children);
+export const row = (...children) => h("div", {class: "row"}, ...children);
+export const list = (items) => items.length > 0 && h("ul", {}, items.map((item) => h("li", {}, item)));
+export const title = (text) => h("h2", {}, text);
 
-const numbers = new Intl.NumberFormat("en");
+/** What there is of some parts, as one text. */
+export const joined = (separator, ...parts) => parts.filter(Boolean).join(separator);
 
-export const many = (number, what) => `${numbers.format(number)} ${what}${number === 1 ? "" : "s"}`;
+export const button = (text, onclick, kind) => h("button", {type: "button", class: kind, onclick}, text);
+
+const numbers = new Intl.NumberFormat("en", {maximumFractionDigits: 1});
+
+export const many = (number, what = "item") => `${numbers.format(number)} ${what}${number === 1 ? "" : "s"}`;
 
 export function size(bytes) {
   if (bytes < 1024) return many(bytes, "byte");
-  const [value, unit] = bytes < 1048576 ? [bytes / 1024, "KiB"] : [bytes / 1048576, "MiB"];
-  return `${numbers.format(Math.round(value * 10) / 10)} ${unit}`;
-}
-
-export function duration(seconds) {
-  if (seconds < 90) return many(Math.ceil(seconds), "second");
-  return many(Math.round(seconds / 60), "minute");
+  return bytes < 1048576 ? `${numbers.format(bytes / 1024)} KiB` : `${numbers.format(bytes / 1048576)} MiB`;
 }
 
 /** A table; each row is a list of what its cells hold, the first of them its header. */
@@ -37,12 +41,10 @@ export function table(caption, heads, rows) {
         h("tr", {}, h("th", {scope: "row"}, first), rest.map((cell) => h("td", {}, cell)))))));
 }
 
-let groups = 0;
-
 /** A group of radio buttons: `options` are pairs of value and label. */
-export function choice(legend, options, chosen, onchoose, kind = "") {
-  const name = `group-${++groups}`;
-  return h("fieldset", {class: kind}, h("legend", {}, legend), options.map(([value, label]) =>
+export function choice(legend, options, chosen, onchoose) {
+  const name = Math.random();
+  return h("fieldset", {}, h("legend", {}, legend), options.map(([value, label]) =>
     h("label", {}, h("input", {
       type: "radio", name, value, checked: value === chosen, onchange: () => onchoose(value),
     }), label)));

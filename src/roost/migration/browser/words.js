@@ -12,6 +12,6 @@ export const VERDICTS = {
 };
 
 export const RESOLUTIONS = [
-  ["skip", "Keep Roost’s"], ["overwrite", "Take this browser’s"], ["merge", "Merge both"],
+  ["skip", "Keep Roost’s"], ["overwrite", "Take the browser’s"], ["merge", "Merge both"],
   ["keepBoth", "Keep both"],
 ];

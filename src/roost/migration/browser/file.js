@@ -1,7 +1,46 @@
-// Files that hold a localStorage: an export, a plain object of raw strings, Playwright's
+// A file in place of a page's localStorage: an export, a plain object of raw strings, Playwright's
 // storageState, or an object with a `localStorage` member.
 
+import {choice, h, p, title} from "./view.js";
+
 const AGAIN = "Export it again with the line for the console.";
+
+/** The way to choose a file, and of several origins in it one. */
+export function choosing(app) {
+  const use = (dump) => {
+    app.forget();
+    app.dump = dump;
+    app.acted = true;
+    return app.show("beginning");
+  };
+  const take = (file) => file && app.run(async () => {
+    app.dumps = await readFile(file);
+    await use(app.dumps.length > 1 ? null : app.dumps[0]);
+  });
+  const input = h("input", {type: "file", accept: ".json,application/json", onchange: () => take(input.files[0])});
+  const over = (event) => {
+    event.preventDefault();
+    drop.classList.toggle("over", event.type === "dragover");
+    if (event.type === "drop") take(event.dataTransfer.files[0]);
+  };
+  const drop = h("div", {class: "drop", ondragover: over, ondragleave: over, ondrop: over},
+    h("label", {}, "Export file ", input), p("Or drop the file here."));
+  return [
+    title(app.dump ? "What the file has" : "Choose a file"),
+    drop,
+    app.dumps?.length > 1 && choice("The file has several origins. Which one?",
+      app.dumps.map(({origin}, index) => [String(index), origin]), String(app.dumps.indexOf(app.dump)),
+      (index) => app.run(() => use(app.dumps[index]))),
+  ];
+}
+
+/** After a migration: in this browser there is nothing to clear. */
+export function goingOn() {
+  return h("div", {}, h("h3", {}, "The browser’s copy"),
+    p("The browser that the file is from still has its data, and from here nothing can be cleared there. " +
+      "Look at your data in Roost first. Then go on with the next file, or put <roost-migrate> on the " +
+      "app’s page: there it clears what is stored here and has not changed since."));
+}
 
 /** The dumps in a file, one for each origin that it has. Throws an Error that says what to do. */
 export async function readFile(file) {
@@ -34,8 +73,8 @@ function dumps(found) {
     if (!dumps.length) throw new Error("The storage state has no origin with a localStorage.");
     return dumps;
   }
-  const holder = ["keys", "localStorage"].find((name) => typeof found[name] === "object");
-  if (holder && found[holder]) {
+  const holder = ["keys", "localStorage"].find((name) => typeof found[name] === "object" && found[name]);
+  if (holder) {
     const dump = {keys: strings(found[holder])};
     if (typeof found.origin === "string") dump.origin = found.origin;
     if (typeof found.capturedAt === "string") dump.capturedAt = found.capturedAt;
