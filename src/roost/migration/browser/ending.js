@@ -26,7 +26,7 @@ export function progress(app) {
     bar.max = total || 1;
     // Without a value it shows that something goes on.
     if (total) bar.value = done;
-    pace.textContent = joined(", ", total && `${done} of ${many(total)}`,
+    pace.textContent = joined(", ", total && `${done.toLocaleString("en")} of ${many(total)}`,
       itemsPerSecond && `${Math.round(itemsPerSecond)} a second`,
       etaSeconds && `about ${many(Math.ceil(etaSeconds), "second")} left`);
     if (Date.now() - spoken < SPOKEN_MS) return;

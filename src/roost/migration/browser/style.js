@@ -21,6 +21,7 @@ button:hover { border-color: var(--act) }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
 th, td, caption { text-align: start; vertical-align: top; padding: .35rem .7rem; min-width: 4rem }
 th, td { border-top: 1px solid var(--line) }
+tbody th { min-width: 9rem }
 th, td, h4, li, strong, legend { overflow-wrap: anywhere }
 pre { white-space: pre-wrap; margin: 0; max-height: 14rem; overflow: auto }
 fieldset { padding: .5rem .9rem; min-width: 0 }
