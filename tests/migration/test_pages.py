@@ -60,7 +60,8 @@ async def test_the_page_runs_roosts_own_modules_and_nothing_else(
     assert rules["default-src"] == rules["base-uri"] == rules["frame-ancestors"] == "'none'"
     assert rules["script-src"] == rules["connect-src"] == "'self'"
     scripts = re.findall(r"<script\b[^>]*>.*?</script>", answer.body.decode(), re.DOTALL)
-    assert scripts == ['<script type="module" src="/migrate.js"></script>']
+    modules = ("/migrate.js", "/migrate/page.js")
+    assert scripts == [f'<script type="module" src="{each}"></script>' for each in modules]
     assert headers[b"cache-control"] == b"no-store"
 
 

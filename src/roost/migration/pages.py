@@ -14,6 +14,7 @@ from roost.identity.access.visitor import Names, names_of, visitor
 from roost.identity.login.pages import log_in_first
 from roost.migration import queries
 from roost.migration.answering import READ
+from roost.migration.model import State
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
 from roost.web.pages import html_page
@@ -31,6 +32,7 @@ SNIPPET = (
 )
 """A line for the console of an app's page: downloads what it keeps, as the raw strings it has."""
 _RUNS = "script-src 'self'; connect-src 'self'"
+_ENDED = (State.COMPLETED, State.FAILED, State.CANCELLED)
 _SHOWN = ("found", "created", "updated", "same", "skip", "invalid", "unresolved")
 
 
@@ -82,12 +84,15 @@ def _body(names: Names, earlier: list[dict[str, Any]]) -> str:
         "<h2>1. Take it out of the app</h2><p>Open the app in the browser that has the data. Open "
         "the console of the developer tools there (F12), paste this line and press Enter. It "
         "downloads <code>export.json</code>, and changes nothing.</p>"
-        f'<pre class="line">{html.escape(SNIPPET, quote=False)}</pre>'
+        f'<pre class="line" id="line">{html.escape(SNIPPET, quote=False)}</pre>'
+        '<p><button class="button" type="button" id="copy" hidden>Copy the line</button> '
+        '<span id="copied" role="status"></span></p>'
         "<h2>2. Bring it here</h2>"
         '<roost-migrate file session server=""></roost-migrate>'
         "<noscript><p>This part needs JavaScript. Without it, run "
         "<code>roost migrate export.json</code> on the server.</p></noscript>"
         '<script type="module" src="/migrate.js"></script>'
+        '<script type="module" src="/migrate/page.js"></script>'
         f"<h2>Earlier migrations</h2>{_list(earlier)}"
     )
 
@@ -98,9 +103,8 @@ def _list(earlier: list[dict[str, Any]]) -> str:
     rows = "".join(map(_row, earlier))
     return (
         '<div class="wide"><table><tr><th>When<th>State<th>From<th>Items<th></tr>'
-        f"{rows}</table></div><p>To undo one, at any time: <code>POST {API}/migration/{{id}}/undo"
-        "</code>. What it made or changed goes back to what it was; what somebody has changed "
-        "since stays, and is named in the answer.</p>"
+        f"{rows}</table></div><p>Each can be undone at any time: what it made or changed goes back "
+        "to what it was. What somebody has changed since stays, and is named.</p>"
     )
 
 
@@ -109,10 +113,23 @@ def _row(one: dict[str, Any]) -> str:
         f"{one['counts'][name]} {name}" for name in _SHOWN if one["counts"].get(name)
     )
     when = html.escape(one["createdAt"][:16].replace("T", " "))
-    cells = (one["state"], one["origin"] or "a file", counts or "nothing")
+    name, state = html.escape(one["id"]), html.escape(one["state"])
+    cells = (one["origin"] or "a file", counts or "nothing")
     described = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-    name = html.escape(one["id"])
+    # It opens the migration in the element, where what is to be done is said again.
+    button = f'<button class="button" type="button" data-migration="{name}" hidden>'
     return (
-        f"<tr><td>{when} UTC<br><small><code>{name}</code></small></td>{described}"
-        f'<td><a href="{API}/migration/{name}/backup" download>Download the dump</a></td></tr>'
+        f"<tr><td>{when} UTC<br><small><code>{name}</code></small></td>"
+        f'<td data-state="{name}">{state}</td>{described}<td>{button}{_step(one)}</button> '
+        f'<a href="{API}/migration/{name}/backup" download>Download the dump</a></td></tr>'
     )
+
+
+def _step(one: dict[str, Any]) -> str:
+    """What comes next for a migration, as its button says it."""
+    if one["state"] == State.UNDONE:
+        return "Undo the undo"
+    if one["state"] in _ENDED:
+        changed = one["counts"]["created"] + one["counts"]["updated"]
+        return "Undo" if changed else "Look at it"
+    return "Go on"

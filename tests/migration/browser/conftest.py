@@ -13,7 +13,7 @@ from tests.migration.browser.home import Home
 from tests.migration.browser.site import Site, serving_site
 from tests.support.browsers import CHROMIUM
 from tests.support.schema import _database, as_role
-from tests.support.server import document, serving
+from tests.support.server import serving
 
 #: A name that is not loopback's: its pages have no secure context.
 OUTSIDE = "app.test"
@@ -42,11 +42,15 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Page:
-    """An empty page with a storage of its own; it fails the test by an error in a script."""
-    found = browser.new_page()
-    found.set_default_timeout(20_000)
-    return found
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page with a storage of its own; an error in a script fails the test."""
+    context = browser.new_context(locale="en-GB")
+    context.set_default_timeout(20_000)
+    found = context.new_page()
+    errors: list[str] = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield found
+    assert not errors
 
 
 @pytest.fixture
@@ -70,9 +74,5 @@ def served(postgres: Endpoint, template: str) -> Iterator[tuple[str, str]]:
 def home(served: tuple[str, str], tmp_path: Path) -> Iterator[Home]:
     """A new user of it, with a token of `roost token create`."""
     url, database = served
-    email = f"{uuid4().hex}@example.com"
-    extra = {"DATABASE_URL": database, "ROOST_DATA_DIR": str(tmp_path)}
-    document("user", "create", email, extra=extra)
-    made = document("token", "create", "--name", "browser", "--user", email, extra=extra)
-    with Home.open(url, made["token"]) as found:
+    with Home.of(f"{uuid4().hex}@example.com", url, database, tmp_path) as found:
         yield found

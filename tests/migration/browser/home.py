@@ -4,32 +4,46 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from tests.migration.browser.site import Site
-from tests.support.server import API
+from tests.support.server import API, document, run
 
 MOMENT = "2026-01-02T03:04:05.000Z"
 
 
 @dataclass
 class Home:
-    """A running Roost and somebody's token."""
+    """A running Roost, its database, and somebody's token."""
 
     url: str
+    database: str
+    email: str
     token: str
     client: httpx.Client
+    extra: dict[str, str]
 
     @classmethod
     @contextmanager
-    def open(cls, url: str, token: str) -> Iterator["Home"]:
-        """Give it, with a client that is closed afterwards."""
-        headers = {"authorization": f"Bearer {token}"}
+    def of(cls, email: str, url: str, database: str, data: Path) -> Iterator["Home"]:
+        """Make a user and a token for all that the tests look at."""
+        extra = {"DATABASE_URL": database, "ROOST_DATA_DIR": str(data)}
+        document("user", "create", email, extra=extra)
+        made = document("token", "create", "--name", "browser", "--user", email, extra=extra)
+        headers = {"authorization": f"Bearer {made['token']}"}
         with httpx.Client(base_url=url + API, headers=headers, timeout=30) as client:
-            yield cls(url, token, client)
+            yield cls(url, database, email, made["token"], client, extra)
+
+    @property
+    def link(self) -> str:
+        """An address that logs the user in, once."""
+        done = run("login-link", "--user", self.email, "--url", self.url, extra=self.extra)
+        assert done.returncode == 0, done.stderr
+        return next(word for word in done.stdout.split() if word.startswith("http"))
 
     def data(self, path: str) -> Any:
         """Read what Roost has."""
@@ -46,22 +60,28 @@ class Home:
         found: list[dict[str, Any]] = self.data("/migration")["migrations"]
         return found
 
-    def bring(self, keys: dict[str, str]) -> dict[str, Any]:
+    def bring(self, keys: dict[str, str], **config: Any) -> dict[str, Any]:
         """Migrate these keys, by HTTP."""
-        answer = self.client.post("/migration", json={"keys": keys, "origin": "http://first.test"})
+        body = {"keys": keys, "origin": "http://first.test", "config": config}
+        answer = self.client.post("/migration", content=json.dumps(body), headers=_JSON)
         assert answer.status_code == 201, answer.text
         found: dict[str, Any] = answer.json()["data"]
-        assert found["state"] == "completed"
         return found
+
+    def element(self, attributes: str | None = None) -> str:
+        """The markup of the element and its module."""
+        given = f'token="{self.token}"' if attributes is None else attributes
+        return (
+            f'<script type="module" src="{self.url}/migrate.js"></script>'
+            f'<roost-migrate server="{self.url}" {given}></roost-migrate>'
+        )
 
     def app(self, site: Site, keys: dict[str, str], attributes: str | None = None) -> str:
         """Give the address of an app's page that has these keys at first, and the element."""
-        given = f'token="{self.token}"' if attributes is None else attributes
-        return site.page(
-            f'<script type="module" src="{self.url}/migrate.js"></script>'
-            f'<roost-migrate server="{self.url}" {given}></roost-migrate>',
-            seeding(keys),
-        )
+        return site.page(self.element(attributes), seeding(keys))
+
+
+_JSON = {"content-type": "application/json"}
 
 
 def seeding(keys: dict[str, str]) -> str:

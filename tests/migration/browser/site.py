@@ -4,15 +4,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from roost.migration.assets import FOLDER
+
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript"}
 
 
 class Site(ThreadingHTTPServer):
-    """Serves `pages` by their path."""
+    """Serves `pages` by their path, and the files of `folders` by the begin of their path.
+
+    `/modules/` are Roost's modules for browsers, each by itself.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Pages)
         self.pages: dict[str, str] = {"/": "<!doctype html><title>app</title>"}
+        self.folders: dict[str, Path] = {"/modules/": FOLDER}
 
     @property
     def port(self) -> int:
@@ -28,25 +37,36 @@ class Site(ThreadingHTTPServer):
         """Give the address of a page with this body, after a script that is run before it."""
         path = f"/page-{len(self.pages)}"
         self.pages[path] = (
-            f'<!doctype html><html lang="en"><title>app</title><script>{script}</script>{body}'
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>app</title>'
+            f'<link rel="icon" href="data:,"><script>{script}</script>{body}'
         )
         return self.url + path
+
+    def file(self, path: str) -> Path | None:
+        """The file of a folder that is asked for."""
+        for begin, folder in self.folders.items():
+            file = (folder / path.removeprefix(begin)).resolve()
+            if path.startswith(begin) and file.is_relative_to(folder) and file.is_file():
+                return file
+        return None
 
 
 class _Pages(BaseHTTPRequestHandler):
     server: Site
 
     def do_GET(self) -> None:
-        """Answer a page."""
+        """Answer a page, or a file."""
         path = self.path.partition("?")[0]
         if path in self.server.pages:
-            self._answer(self.server.pages[path].encode(), "text/html; charset=utf-8")
-            return
-        self.send_error(404)
+            self._answer(self.server.pages[path].encode(), "text/html")
+        elif file := self.server.file(path):
+            self._answer(file.read_bytes(), _TYPES.get(file.suffix, "application/octet-stream"))
+        else:
+            self.send_error(404)
 
     def _answer(self, body: bytes, media_type: str) -> None:
         self.send_response(200)
-        self.send_header("content-type", media_type)
+        self.send_header("content-type", f"{media_type}; charset=utf-8")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

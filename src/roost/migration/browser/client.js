@@ -1,186 +1,157 @@
-/** Roost's routes of migrations, over a network that may go away. */
+// Roost's migration routes: requests that are tried again when they are lost, and progress.
 
-const LONGEST_PAUSE = 8000;
-/** What a server answers while it starts, or has too much to do. */
-const PASSING = new Set([429, 502, 503, 504]);
-/** States in which a migration moves by itself. */
-const MOVING = new Set(["received", "applying", "verifying"]);
+import {events, SilentError} from "./events.js";
+import {joined} from "./view.js";
 
-export const isMoving = (migration) => MOVING.has(migration.state);
+const WAITS = [0.5, 1, 2, 4, 8, 15, 15, 15];
+const LATER = [429, 502, 503, 504];
+const POLL_SECONDS = 1;
+const UNDO_LOOKS = 10;
 
-/** A key under which a request may be sent again. */
-export const newKey = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
+/** Whether a migration goes on by itself in this state. */
+export const moves = ({state}) => ["received", "applying", "verifying"].includes(state);
 
-const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+/** A random name that no other request has; `crypto.randomUUID` is missing on plain HTTP. */
+export const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(16)),
+  (byte) => byte.toString(16).padStart(2, "0")).join("");
 
-/** What Roost answers when it refuses something: `code` and `hint` are of its problem document. */
-export class Problem extends Error {
-  constructor(status, document) {
-    super(document.detail ?? document.title ?? `the server answered ${status}`);
-    Object.assign(this, { status, code: document.code, hint: document.hint, document });
-  }
+/** Roost's refusal: `status`, `code`, and a message that says what to do. */
+function refusal({status}, {detail, title, hint, code}) {
+  const message = joined(". ", detail ?? title ?? `Roost answered ${status}`, hint);
+  return Object.assign(new Error(message), {status, code});
 }
 
+/** One Roost and a credential: a token, or with `session` the same origin's cookie. */
 export class Client {
-  /**
-   * `token` goes with each request; without one it is the session's cookie, on Roost's own pages.
-   * `onTrouble` is told (a text, or null when it is over) while the server can't be reached.
-   */
-  constructor(server, { token = null, onTrouble = () => {} } = {}) {
-    this.server = (server || location.origin).replace(/\/+$/, "");
-    this.token = token;
-    this.onTrouble = onTrouble;
-    this.closed = false;
+  constructor({server, token, session, signal, onTrouble = () => {}}) {
+    Object.assign(this, {server, token, session, signal, onTrouble});
   }
 
-  async fetch(method, path, { body, headers = {} } = {}) {
-    return fetch(`${this.server}/api/v1/migration${path}`, {
-      method,
-      // JSON.stringify escapes lone surrogates, so they arrive.
-      body: body === undefined ? undefined : JSON.stringify(body),
-      credentials: this.token ? "omit" : "same-origin",
+  fetch(path, {headers, ...options} = {}) {
+    return [`${this.server}/api/v1/migration${path}`, {
+      ...options,
+      headers: {...headers, ...this.token && {Authorization: `Bearer ${this.token}`}},
+      credentials: this.session && !this.token ? "same-origin" : "omit",
+      signal: this.signal,
       cache: "no-store",
-      headers: {
-        ...(this.token && { Authorization: `Bearer ${this.token}` }),
-        ...(body !== undefined && { "Content-Type": "application/json" }),
-        ...headers,
-      },
+    }];
+  }
+
+  /** Send until it is answered, saying so by `onTrouble`; throws when refused. */
+  async send(path, options, waits = WAITS) {
+    for (let attempt = 0; ; attempt++) {
+      const answer = await fetch(...this.fetch(path, options)).catch((error) => this.lost(error));
+      if (answer && !LATER.includes(answer.status)) {
+        if (attempt) this.onTrouble("");
+        if (answer.ok) return answer;
+        throw refusal(answer, await answer.json().catch(() => ({})));
+      }
+      if (attempt === waits.length) {
+        throw new Error(`Roost at ${this.server} cannot be reached. Nothing is lost: try again ` +
+          "when it runs and this page has a network.");
+      }
+      const seconds = Number(answer?.headers.get("Retry-After")) || waits[attempt];
+      this.onTrouble(`Roost did not answer; trying again in ${seconds} s.`);
+      await this.pause(seconds);
+    }
+  }
+
+  lost(error) {
+    if (this.signal?.aborted) throw error;
+  }
+
+  /** Wait; not longer than until the network is back. */
+  pause(seconds) {
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        clearTimeout(timer);
+        removeEventListener("online", done);
+        if (this.signal?.aborted) reject(this.signal.reason);
+        else resolve();
+      };
+      const timer = setTimeout(done, seconds * 1000);
+      addEventListener("online", done);
+      this.signal?.addEventListener("abort", done, {once: true});
     });
   }
 
-  /** Asks until there is an answer: a request is safe to repeat, changes by their key. */
-  async ask(method, path, options) {
-    for (let wait = 500; !this.closed; wait = Math.min(wait * 2, LONGEST_PAUSE)) {
-      let after = wait;
-      try {
-        const answer = await this.fetch(method, path, options);
-        if (!PASSING.has(answer.status)) {
-          this.onTrouble(null);
-          const document = await answer.json().catch(() => ({}));
-          if (!answer.ok) throw new Problem(answer.status, document);
-          return document;
-        }
-        after = Math.max(wait, 1000 * (Number(answer.headers.get("retry-after")) || 0));
-      } catch (error) {
-        if (error instanceof Problem) throw error;
-      }
-      this.onTrouble("Roost can't be reached. Nothing is lost; trying again …");
-      await pause(after);
-    }
-    throw new Error("closed");
+  async json(path, options, waits) {
+    return (await this.send(path, options, waits)).json();
   }
 
-  async change(id, step, body = {}, prefer = "respond-async") {
-    const headers = { ...(prefer && { Prefer: prefer }), "Idempotency-Key": newKey() };
-    return (await this.ask("POST", `/${id}/${step}`, { body, headers })).data;
+  async data(path = "", options, waits) {
+    return (await this.json(path, options, waits)).data;
   }
 
-  /** Sends a dump; gives the migration, which goes on by itself. */
-  async start(dump, key) {
-    const headers = { Prefer: "respond-async", "Idempotency-Key": key };
+  /** Post once, however often it has to be sent. */
+  post(path, body, {key = unique(), waits, Prefer = "respond-async"} = {}) {
+    const headers = {"Content-Type": "application/json", "Idempotency-Key": key, Prefer};
+    // JSON.stringify writes lone surrogates as escapes, so they survive.
+    return this.data(path, {method: "POST", headers, body: JSON.stringify(body)}, waits);
+  }
+
+  receipt(id) {
+    return this.data(`/${id}/receipt`);
+  }
+
+  /** Begin; gives the one that runs already, with `adopted: true`, when there is one. */
+  async start({origin, capturedAt, keys}, config, key) {
     try {
-      return (await this.ask("POST", "", { body: dump, headers })).data;
+      return await this.post("", {origin, capturedAt, keys, config}, {key});
     } catch (error) {
-      const { running } = error.code === "MIGRATION_IN_PROGRESS" ? await this.overview() : {};
-      if (!running) throw error;
-      return running;
+      if (error.code !== "MIGRATION_IN_PROGRESS") throw error;
+      const {running} = await this.data();
+      // It may have ended between the two answers.
+      return running ? {...running, adopted: true} : this.start({origin, capturedAt, keys}, config);
     }
   }
 
-  overview = async () => (await this.ask("GET", "")).data;
-  get = async (id) => (await this.ask("GET", `/${id}`)).data;
-  receipt = async (id) => (await this.ask("GET", `/${id}/receipt`)).data;
-  apply = (id) => this.change(id, "apply");
-  cancel = (id) => this.change(id, "cancel");
-  resolve = (id, resolutions) => this.change(id, "resolutions", { resolutions });
-  // An undo is one transaction, in which the state does not move: it is waited for.
-  undo = (id, options = {}) => this.change(id, "undo", options, null);
-
-  /** A page of verdicts: `{data, pagination}`. */
-  items = (id, query) => this.ask("GET", `/${id}/items?${new URLSearchParams(query)}`);
-
-  /** Gives the migration whenever it has moved on, until it waits or has ended. */
-  async *watch(id) {
-    for (;;) {
-      let migration;
-      try {
-        for await (migration of this.events(id)) {
-          yield migration;
-          if (!isMoving(migration)) return;
-        }
-      } catch {
-        // The line was cut; what follows finds out whether the server is there.
-      }
-      migration = await this.get(id);
-      yield migration;
-      if (!isMoving(migration)) return;
-      await pause(500);
-    }
-  }
-
-  /** Server-sent events, by `fetch`: an EventSource can't carry a token. */
-  async *events(id) {
-    const answer = await this.fetch("GET", `/${id}/events`, {
-      headers: { Accept: "text/event-stream" },
-    });
-    if (!answer.ok || !answer.body) return;
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    let text = "";
+  /** Take a step; gives the migration as it is when that was done before, or elsewhere. */
+  async step({id}, name, body = {}) {
     try {
-      for (;;) {
-        const { value, done } = await reader.read();
-        if (done) return;
-        const events = (text + value).split("\n\n");
-        text = events.pop();
-        for (const event of events) {
-          const data = /^data: (.*)$/m.exec(event);
-          if (data) yield JSON.parse(data[1]);
-        }
-      }
-    } finally {
-      reader.cancel().catch(() => {});
+      return await this.post(`/${id}/${name}`, body);
+    } catch (error) {
+      if (!/^MIGRATION_(STATE|IN_PROGRESS)$/.test(error.code)) throw error;
+      const now = await this.data(`/${id}`);
+      // Refused for the sake of another one that runs.
+      if (error.code === "MIGRATION_IN_PROGRESS" && !moves(now)) throw error;
+      return now;
     }
   }
-}
 
-/**
- * Logs in by a pop-up of Roost's; gives `{token, expiresAt}`.
- * To be called from a click, or the browser blocks the pop-up.
- */
-export function connect(server) {
-  const base = new URL(server || location.origin);
-  const state = newKey();
-  const query = new URLSearchParams({ origin: location.origin, state });
-  const popup = window.open(
-    `${base.origin}/migrate/connect?${query}`,
-    "roost-connect",
-    "popup,width=520,height=640",
-  );
-  if (!popup) {
-    return Promise.reject(new Error("The browser blocked the pop-up. Allow it and try again."));
+  /** Undo, or undo the undo: sent once, for a second one would take the first one back. */
+  async undo({id, undo}, force) {
+    try {
+      return await this.post(`/${id}/undo`, {force}, {waits: [], Prefer: "return=representation"});
+    } catch (error) {
+      if (error.status && error.code !== "MIGRATION_STATE") throw error;
+      for (let look = 0; look < UNDO_LOOKS; look++) {
+        const now = await this.data(`/${id}`);
+        if (now.undo?.at !== undo?.at) return now;
+        await this.pause(POLL_SECONDS);
+      }
+      throw error;
+    }
   }
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearInterval(timer);
-      removeEventListener("message", listen);
-    };
-    const listen = ({ origin, source, data }) => {
-      if (origin !== base.origin || source !== popup) return;
-      if (data?.type !== "roost-connect" || data.state !== state) return;
-      stop();
-      if (data.token) resolve({ token: data.token, expiresAt: data.expiresAt });
-      else reject(new Error("Roost was not connected: it was refused there."));
-    };
-    let seen = 0;
-    const timer = setInterval(() => {
-      // Its last word may still be on the way when it has closed.
-      if (!popup.closed || seen++ < 2) return;
-      stop();
-      reject(new Error("The pop-up was closed before Roost was connected. Try again."));
-    }, 500);
-    addEventListener("message", listen);
-  });
+
+  /** The migration when it no longer moves by itself; tells of every change before. */
+  async follow(migration, onProgress = () => {}) {
+    let streams = true;
+    while (moves(migration)) {
+      try {
+        const request = this.fetch(`/${migration.id}/events`);
+        for await (migration of streams ? events(...request) : []) onProgress(migration);
+      } catch (error) {
+        this.lost(error);
+        // What stands between keeps events back: asking is all that is left.
+        if (error instanceof SilentError) streams = false;
+      }
+      if (moves(migration)) {
+        await this.pause(POLL_SECONDS);
+        migration = await this.data(`/${migration.id}`);
+        onProgress(migration);
+      }
+    }
+    return migration;
+  }
 }

@@ -1,31 +1,49 @@
-/**
- * Moves this page's localStorage into Roost.
- *
- *   <script type="module" src="https://roost.example/migrate.js"></script>
- *   <roost-migrate server="https://roost.example"></roost-migrate>
- *
- * or, without the element, `import { migrate } from "https://roost.example/migrate.js"`.
- *
- * Load it before the app: every raw string is copied at once, before the app's stores touch it.
- * Nothing is written to localStorage, and nothing is removed from it unless somebody asks.
- */
-import { Client, newKey } from "./client.js";
-import { RoostMigrate } from "./element.js";
-import { capture, captured, clear } from "./storage.js";
+/* Moves a page's localStorage to Roost. `import {migrate} from "https://roost.example/migrate.js"` as
+ * the first import of an app, or <roost-migrate server="https://roost.example"></roost-migrate>. */
 
-export { Client, capture };
+import {capture} from "./capture.js";
+import {clear} from "./clearing.js";
+import {Client} from "./client.js";
+import {Guide} from "./guide.js";
+
+export {capture};
+
+const here = new URL(import.meta.url).origin;
 
 /**
- * Migrates without the element; gives `{migration, clear}` when it has ended or waits.
+ * Migrate without an element; gives `{migration, clear}` when it no longer moves by itself.
  *
- * `config` is that of the API, `dump` is `{origin, capturedAt, keys}`, `onProgress` is told of each
- * step. `clear()` removes from this browser what Roost has stored and has not changed since.
+ * Needs a `token`, or `session: true` on Roost's own pages. `config` is that of the API; `dump` is
+ * `{origin, capturedAt, keys}`. `clear()` removes from this browser what is safely in Roost and has not
+ * changed since, and gives `{cleared, changed}`.
  */
-export async function migrate({ server, token, dump = captured, config = {}, onProgress }) {
-  const client = new Client(server ?? new URL(import.meta.url).origin, { token });
-  let migration = await client.start({ ...dump, config }, newKey());
-  for await (migration of client.watch(migration.id)) onProgress?.(migration);
-  return { migration, clear: async () => clear(await client.receipt(migration.id)) };
+export async function migrate({
+  server = here, token, session, dump = capture(), config = {}, signal, onProgress, onTrouble,
+} = {}) {
+  const client = new Client({server: new URL(server).origin, token, session, signal, onTrouble});
+  const migration = await client.follow(await client.start(dump, config), onProgress);
+  return {migration, clear: async () => clear(await client.receipt(migration.id))};
+}
+
+/**
+ * Attributes: `server`, `token` (or the property), `session` (Roost's own log-in), `file` (takes a
+ * file's data and not this page's). Tells of each change by `roost-migrate` events.
+ */
+class RoostMigrate extends HTMLElement {
+  connectedCallback() {
+    const root = this.shadowRoot ?? this.attachShadow({mode: "open"});
+    this.guide ??= new Guide(this, root, new URL(this.getAttribute("server") || here, location).origin);
+  }
+
+  disconnectedCallback() {
+    this.guide?.stop();
+    this.guide = null;
+  }
+
+  /** Show one of the earlier migrations. */
+  open(id) {
+    this.guide.open(id);
+  }
 }
 
 if (!customElements.get("roost-migrate")) customElements.define("roost-migrate", RoostMigrate);

@@ -1,52 +1,58 @@
-/** Small things to build views of; text never becomes markup. */
+// Small parts that every step is made of. Text goes in as text only, never as markup.
 
-/** An element: properties, attributes, `on…` handlers; children are elements, texts or lists. */
+/** An element; `on…` attributes are listeners, false and null ones are left out, as are such children. */
 export function h(name, attributes = {}, ...children) {
-  const element = document.createElement(name);
+  const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) element[key] = value;
-    else if (value === true) element.setAttribute(key, "");
-    else if (value !== false && value != null) element.setAttribute(key, value);
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value !== false && value != null) made.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat(2).filter((each) => each != null));
-  return element;
+  made.append(...children.flat().filter((child) => child != null && child !== false));
+  return made;
 }
 
-export const button = (text, onclick, kind = "main") =>
-  h("button", { type: "button", class: kind, onclick }, text);
+export const p = (...children) => h("p", {}, ...children);
+export const soft = (...children) => h("p", {class: "soft"}, ...children);
+export const note = (...children) => h("p", {class: "note"}, ...children);
+export const row = (...children) => h("div", {class: "row"}, ...children);
+export const list = (items) => items.length > 0 && h("ul", {}, items.map((item) => h("li", {}, item)));
+export const title = (text) => h("h2", {}, text);
 
-export const many = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+/** What there is of some parts, as one text. */
+export const joined = (separator, ...parts) => parts.filter(Boolean).join(separator);
 
-/** A size in characters or bytes, for people. */
-export function bytes(count) {
-  const unit = count < 1e3 ? 0 : count < 1e6 ? 1 : 2;
-  return `${unit ? (count / 1e3 ** unit).toFixed(1) : count} ${["B", "KB", "MB"][unit]}`;
+export const button = (text, onclick, kind) => h("button", {type: "button", class: kind, onclick}, text);
+
+const numbers = new Intl.NumberFormat("en", {maximumFractionDigits: 1});
+
+export const many = (number, what = "item") => `${numbers.format(number)} ${what}${number === 1 ? "" : "s"}`;
+
+export function size(bytes) {
+  if (bytes < 1024) return many(bytes, "byte");
+  return bytes < 1048576 ? `${numbers.format(bytes / 1024)} KiB` : `${numbers.format(bytes / 1048576)} MiB`;
 }
 
-export const STYLE = `
-:host { display: block; font: 15px/1.5 system-ui, sans-serif; color-scheme: light dark;
-  color: light-dark(#1b1f24, #e6e8eb); --line: light-dark(#d4d8dd, #3a4048);
-  --soft: light-dark(#f4f6f8, #22272d); --accent: light-dark(#1a56c4, #7aa9ff) }
-section { background: light-dark(#fff, #181b1f); border: 1px solid var(--line); border-radius: 8px;
-  padding: 1rem 1.25rem; max-width: 46rem }
-h2 { font-size: 1.15rem; margin: 0 0 .5rem } h2:focus { outline: none }
-h3 { font-size: 1rem; margin: 1rem 0 .25rem }
-p { margin: .5rem 0 } .buttons { display: flex; flex-wrap: wrap; gap: .5rem; margin-top: 1rem }
-button { font: inherit; padding: .4rem .9rem; border-radius: 6px; border: 1px solid var(--line);
-  background: var(--soft); color: inherit; cursor: pointer }
-button.main { background: var(--accent); border-color: var(--accent);
-  color: light-dark(#fff, #10151c) }
-button:focus-visible, input:focus-visible, select:focus-visible, summary:focus-visible {
-  outline: 2px solid var(--accent); outline-offset: 2px }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0; table-layout: fixed }
-th, td { text-align: left; vertical-align: top; padding: .3rem .5rem;
-  border-top: 1px solid var(--line); overflow-wrap: anywhere }
-th { font-weight: 600 } .number { text-align: right; width: 6rem }
-progress { width: 100%; accent-color: var(--accent) }
-fieldset { border: 1px solid var(--line); border-radius: 6px; margin: .75rem 0 }
-legend { font-weight: 600; padding: 0 .4rem } fieldset label { margin-right: 1rem }
-details { margin: .25rem 0 } summary { cursor: pointer }
-.status:empty { margin: 0 } .status, .detail { color: light-dark(#57606a, #9aa4ae) }
-.error { color: light-dark(#b3261e, #ff9a92) }
-.drop { border: 2px dashed var(--line); border-radius: 6px; padding: 1rem }
-`;
+/** A table; each row is a list of what its cells hold, the first of them its header. */
+export function table(caption, heads, rows) {
+  return h("div", {class: "wide", tabindex: 0, role: "region", "aria-label": caption},
+    h("table", {}, h("caption", {}, caption),
+      h("thead", {}, h("tr", {}, heads.map((head) => h("th", {scope: "col"}, head)))),
+      h("tbody", {}, rows.map(([first, ...rest]) =>
+        h("tr", {}, h("th", {scope: "row"}, first), rest.map((cell) => h("td", {}, cell)))))));
+}
+
+/** A group of radio buttons: `options` are pairs of value and label. */
+export function choice(legend, options, chosen, onchoose) {
+  const name = Math.random();
+  return h("fieldset", {}, h("legend", {}, legend), options.map(([value, label]) =>
+    h("label", {}, h("input", {
+      type: "radio", name, value, checked: value === chosen, onchange: () => onchoose(value),
+    }), label)));
+}
+
+/** Hand a file to the browser's downloads. */
+export function download(name, content) {
+  const href = URL.createObjectURL(new Blob([content], {type: "application/json"}));
+  h("a", {href, download: name}).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
+}
