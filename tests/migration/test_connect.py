@@ -67,6 +67,13 @@ def _header(answer: Answer, name: str) -> str:
     return dict(answer.headers)[name.encode()].decode()
 
 
+def _left(answer: Answer) -> int:
+    """Give how many more tokens may be made now."""
+    found = re.fullmatch(r'"tokens";r=(\d+);t=\d+', _header(answer, "ratelimit"))
+    assert found
+    return int(found[1])
+
+
 def _form(answer: Answer) -> str:
     found = re.search(r'<form method="post" action="([^"]+)">', _text(answer))
     assert found, _text(answer)
@@ -156,6 +163,17 @@ async def test_to_press_twice_makes_a_second_token_and_no_harm(window: Window) -
     for token in told:
         bearer = {"authorization": f"Bearer {token}"}
         assert (await window.served.ask("GET", "/api/v1/migration", bearer)).status == 200
+
+
+async def test_the_window_and_the_api_count_tokens_together(window: Window) -> None:
+    session = await window.cast.session(window.cast.users["member"])
+    path = _form(await window.open(session))
+    before = _left(await window.press(path, OURS | session))
+    headers = session | {"origin": ORIGIN}
+    for _ in range(5):  # for one comes back every two seconds
+        made = await window.served.ask("POST", "/api/v1/tokens", headers, {"name": "one more"})
+        assert made.status == 201
+    assert _left(await window.press(path, OURS | session)) < before
 
 
 async def test_who_does_not_allow_it_has_the_page_told_so(window: Window) -> None:

@@ -101,6 +101,13 @@ async def test_an_answer_tells_what_is_left() -> None:
     ]
 
 
+async def test_a_limit_that_is_asked_for_twice_counts_once() -> None:
+    limits = Limits(clock=Time())
+    for left in (1, 0):
+        allowance = await limits.limit("tokens", quota=2, window=60).take("a")
+        assert allowance.left == left
+
+
 async def test_limits_of_two_names_count_apart() -> None:
     limits = Limits(clock=Time())
     one, other = (limits.limit(name, quota=1, window=60) for name in ("one", "other"))

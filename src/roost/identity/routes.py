@@ -9,7 +9,7 @@ from roost.identity.login.identity_routes import LinkedRoutes
 from roost.identity.login.provider_login import ProviderLogin, no_providers
 from roost.identity.login.provider_routes import ProviderRoutes
 from roost.identity.login.routes import LoginRoutes
-from roost.identity.tokens.routes import TokenRoutes
+from roost.identity.tokens.routes import TokenRoutes, token_limit
 from roost.identity.users.export_routes import ExportRoutes
 from roost.identity.users.routes import UserRoutes
 from roost.identity.workspaces.invitation_pages import InvitationPages
@@ -40,7 +40,6 @@ class IdentityRoutes:
         """Give every route with its contract."""
         kit, authenticator = self.kit, self.authenticator
         links = self.limits.limit("login", quota=20, window=60)
-        tokens = self.limits.limit("tokens", quota=30, window=60)
         invitations = self.limits.limit("invitations", quota=30, window=60)
         invited = InvitationRoutes(kit, authenticator, invitations, self.public_url)
         login = LoginRoutes(kit, authenticator, links, self.production, self.public_url)
@@ -53,7 +52,7 @@ class IdentityRoutes:
             *AccountPages(by_provider, authenticator).endpoints(),
             *LinkedRoutes(kit).endpoints(),
             *UserRoutes(kit, authenticator).endpoints(),
-            *TokenRoutes(kit, authenticator, tokens).endpoints(),
+            *TokenRoutes(kit, authenticator, token_limit(self.limits)).endpoints(),
             *WorkspaceRoutes(kit, authenticator).endpoints(),
             *MemberRoutes(kit, authenticator).endpoints(),
             *AuditRoutes(kit).endpoints(),

@@ -1,7 +1,7 @@
 """The pop-up window in which somebody lets a page of another origin migrate for them."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from roost.identity.access.visitor import names_of, visitor
 from roost.identity.audit.trail import trail_of
 from roost.identity.login.pages import log_in_first
 from roost.identity.model import TokenCreate
+from roost.identity.tokens.routes import token_limit
 from roost.identity.tokens.service import create_token
 from roost.migration.answering import READ, WRITE
 from roost.migration.connect_pages import CONNECT, Asked, answer_page, question_page
@@ -23,7 +24,7 @@ from roost.web.cors import Origins
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.kit import Kit, context_of
 from roost.web.origin import page_host, written_alike
-from roost.web.rate import Limiter, Limits
+from roost.web.rate import Limits
 from roost.web.reply import Reply
 
 TOKEN_SECONDS = 3600
@@ -48,11 +49,6 @@ class ConnectPages:
     authenticator: DatabaseAuthenticator
     origins: Origins
     limits: Limits
-    limit: Limiter = field(init=False)
-
-    def __post_init__(self) -> None:
-        # The same limit as that of every other way to make a token.
-        object.__setattr__(self, "limit", self.limits.limit("tokens", quota=30, window=60))
 
     def endpoints(self) -> list[Endpoint]:
         """Give every page with its contract."""
@@ -64,7 +60,7 @@ class ConnectPages:
             Endpoint("POST", CONNECT, self.allow, Contract(
                 "Give the page a token to migrate with, for an hour", WRITE, query=ConnectQuery,
                 media_type="text/html", tag="migration",
-                problems=(errors.CONNECT_REFUSED, errors.ORIGIN_REFUSED))),
+                problems=(errors.CONNECT_REFUSED, errors.ORIGIN_REFUSED, errors.RATE_LIMITED))),
         ]  # fmt: skip
 
     async def ask(self, call: Call) -> Reply:
@@ -84,7 +80,7 @@ class ConnectPages:
         asked, principal = self._asked(call.query), call.principal
         if principal.kind != "session":
             raise ProblemError(errors.FORBIDDEN, "this is for a person in a browser")
-        allowance = await self.limit.take(str(principal.user_id))
+        allowance = await token_limit(self.limits).take(str(principal.user_id))
         secret = credentials.new_access_token()
         wanted = TokenCreate(
             name=f"Migration from {asked.origin}"[:_LONGEST_NAME],

@@ -15,11 +15,16 @@ from roost.identity.tokens.service import create_token, revoke_token
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit, context_of, found
-from roost.web.rate import Limiter
+from roost.web.rate import Limiter, Limits
 from roost.web.reply import Reply, empty, item
 
 READ, WRITE = "tokens:read", "tokens:write"
 _ITEM = f"{API}/tokens/{{id:str}}"
+
+
+def token_limit(limits: Limits) -> Limiter:
+    """Give the limit of making tokens, the same by every way; it counts by user."""
+    return limits.limit("tokens", quota=30, window=60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,10 +85,17 @@ class Limits:
     ) -> None:
         self._clock = clock
         self._shared = _shared(redis_url, clock, time_limit) if redis_url else None
+        self._made: dict[Policy, Limiter] = {}
 
     def limit(self, name: str, *, quota: int, window: int) -> Limiter:
-        """Make the limit of that name: `quota` requests in `window` seconds."""
-        return Limiter(Policy(name, quota, window), self._shared, self._clock)
+        """Give the limit of that name: `quota` requests in `window` seconds.
+
+        Whoever asks for it again is given the same, so that several routes count together.
+        """
+        policy = Policy(name, quota, window)
+        if policy not in self._made:
+            self._made[policy] = Limiter(policy, self._shared, self._clock)
+        return self._made[policy]
 
     async def check(self) -> None:
         """See that Redis answers, if there is one; RedisAwayError when it does not."""
