@@ -15,10 +15,10 @@ from roost.web.reply import Reply
 
 EVERY = "*"
 _OPEN = re.compile(r"/api(?:/v1)?/(?:migration(?:/.*)?|users/me/?)", re.DOTALL)
-_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
+_METHODS = b"GET, POST, DELETE"
 _TAKEN = (
-    b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
-    b"Prefer, Roost-Workspace, traceparent"
+    b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, "
+    b"Roost-Workspace, traceparent"
 )
 _SHOWN = (
     b"ETag, Location, Roost-Request-Id, Roost-Sha256, Retry-After, Preference-Applied, "
