@@ -215,6 +215,11 @@ def test_the_migration_page_keeps_to_its_policy_and_lists_what_came(
     dump = json.loads(downloading.value.path().read_text("utf-8"))
     assert dump["keys"] == sent["keys"]
     assert not [one for one in broken if "favicon" not in one]
+    where = f"{url}/{answer.json()['data']['id']}/backup"
+    assert context.request.delete(where, headers={"origin": server.url}).status == 204
+    row.get_by_role("link", name="Download the dump").click()
+    page.wait_for_url(where)
+    assert "MIGRATION_BACKUP_NOT_FOUND" in page.inner_text("body"), "no download that fails mutely"
 
 
 def test_who_is_not_logged_in_is_led_from_the_migration_page_to_the_log_in(

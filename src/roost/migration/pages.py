@@ -121,7 +121,7 @@ def _row(one: dict[str, Any]) -> str:
     return (
         f"<tr><td>{when} UTC<br><small><code>{name}</code></small></td>"
         f'<td data-state="{name}">{state}</td>{described}<td>{button}{_step(one)}</button> '
-        f'<a href="{API}/migration/{name}/backup" download>Download the dump</a></td></tr>'
+        f'<a href="{API}/migration/{name}/backup">Download the dump</a></td></tr>'
     )
 
 
