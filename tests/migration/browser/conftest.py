@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from roost.db.embedded import Endpoint
 from roost.db.roles import OWNER_ROLE
@@ -17,6 +17,8 @@ from tests.support.server import serving
 
 #: A name that is not loopback's: its pages have no secure context.
 OUTSIDE = "app.test"
+# A busy machine is no fault of a page's.
+expect.set_options(timeout=30_000)
 _FLAGS = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {OUTSIDE} 127.0.0.1"]
 
 
