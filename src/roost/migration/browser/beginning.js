@@ -24,7 +24,7 @@ export async function beginning(app) {
       "Nothing has been sent yet, and nothing is changed before you have seen what would happen."),
     table("Keys", ["Key", "Size"], keys.map(([key, bytes]) => [key || "(empty name)", size(bytes)])),
     row(
-      app.act("Continue", () => (app.connected ? app.begin() : app.show("connecting")), "main"),
+      app.act("Continue", () => (app.identify() ? app.begin() : app.show("connecting")), "main"),
       button("Download a copy", () => {
         download("roost-export.json", JSON.stringify(dump));
         app.say("The copy is in your downloads.");
@@ -43,6 +43,7 @@ export function connecting(app) {
         app.say("Waiting for Roost’s window …");
         const {token, expiresAt} = await connect(app.server, app.client.signal);
         app.memory.keep({token, expiresAt});
+        app.identify();
         const {id, key} = app.memory.values;
         await (id || key ? app.resume() : app.begin());
       }, "main"),

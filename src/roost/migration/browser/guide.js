@@ -30,9 +30,6 @@ export class Guide {
     this.fromFile = element.hasAttribute("file");
     this.dump = this.fromFile ? null : capture();
     this.memory = new Memory(server);
-    this.client = new Client({
-      server, session: element.hasAttribute("session"), onTrouble: (text) => this.say(text),
-    });
     this.stop();
     this.run(() => this.resume());
   }
@@ -41,7 +38,13 @@ export class Guide {
   stop() {
     this.stopping?.abort();
     this.stopping = new AbortController();
-    this.client.signal = this.stopping.signal;
+    // What is under way keeps the one before, and ends with it.
+    this.client = new Client({
+      server: this.server,
+      session: this.element.hasAttribute("session"),
+      signal: this.stopping.signal,
+      onTrouble: (text) => this.say(text),
+    });
     this.busy = false;
   }
 
@@ -49,7 +52,8 @@ export class Guide {
     return this.element.token || this.element.getAttribute("token");
   }
 
-  get connected() {
+  /** Take the newest token; whether there is a credential. */
+  identify() {
     this.client.token = this.given || this.memory.values.token;
     return Boolean(this.client.token || this.client.session);
   }
@@ -145,7 +149,7 @@ export class Guide {
   /** Go on from where the server says that it is. */
   async resume() {
     const {id, key} = this.memory.values;
-    if (!this.connected || !(id || key)) return this.show("beginning");
+    if (!this.identify() || !(id || key)) return this.show("beginning");
     if (id) {
       const found = await this.client.data(`/${id}`).catch((error) => {
         if (error.status !== 404) throw error;
@@ -194,6 +198,7 @@ export class Guide {
   /** Show one of the earlier migrations. */
   open(id) {
     return this.instead(async () => {
+      this.identify();
       const migration = await this.client.data(`/${id}`);
       this.forget();
       await this.go(migration);
