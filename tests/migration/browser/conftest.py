@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from roost.db.embedded import Endpoint
 from roost.db.roles import OWNER_ROLE
 from tests.migration.browser.home import Home
 from tests.migration.browser.site import Site, serving_site
 from tests.support.browsers import CHROMIUM
-from tests.support.schema import _database, as_role
+from tests.support.schema import as_role
 from tests.support.server import serving
 
 #: A name that is not loopback's: its pages have no secure context.
@@ -63,18 +61,14 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def served(postgres: Endpoint, template: str) -> Iterator[tuple[str, str]]:
-    """The addresses of a running Roost and of its database."""
-    del template
-    with _database(postgres) as url:
-        owner = as_role(url, OWNER_ROLE)
-        with serving("--database-url", owner) as server:
-            yield server.url, owner
+def served(roost_database: str) -> Iterator[str]:
+    """The address of a running Roost."""
+    with serving("--database-url", as_role(roost_database, OWNER_ROLE)) as server:
+        yield server.url
 
 
 @pytest.fixture
-def home(served: tuple[str, str], tmp_path: Path) -> Iterator[Home]:
-    """A new user of it, with a token of `roost token create`."""
-    url, database = served
-    with Home.of(f"{uuid4().hex}@example.com", url, database, tmp_path) as found:
+def home(served: str, roost_database: str) -> Iterator[Home]:
+    """A new user of it."""
+    with Home.of_a_new_user(served, roost_database) as found:
         yield found

@@ -1,49 +1,48 @@
 """Somebody's Roost, and the pages of apps that move there."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
+import asyncpg
 import httpx
+from playwright.sync_api import BrowserContext
 
+from tests.isolation.cast import Cast
 from tests.migration.browser.site import Site
-from tests.support.server import API, document, run
+from tests.support.server import API
 
+T = TypeVar("T")
 MOMENT = "2026-01-02T03:04:05.000Z"
 
 
 @dataclass
 class Home:
-    """A running Roost, its database, and somebody's token."""
+    """A running Roost, its database as the superuser, and somebody's token and log-in."""
 
     url: str
     database: str
-    email: str
     token: str
+    cookie: str
     client: httpx.Client
-    extra: dict[str, str]
 
     @classmethod
     @contextmanager
-    def of(cls, email: str, url: str, database: str, data: Path) -> Iterator["Home"]:
-        """Make a user and a token for all that the tests look at."""
-        extra = {"DATABASE_URL": database, "ROOST_DATA_DIR": str(data)}
-        document("user", "create", email, extra=extra)
-        made = document("token", "create", "--name", "browser", "--user", email, extra=extra)
-        headers = {"authorization": f"Bearer {made['token']}"}
+    def of_a_new_user(cls, url: str, database: str) -> Iterator["Home"]:
+        """Make a user with a workspace of their own."""
+        token, cookie = in_a_thread(_hire(database))
+        headers = {"authorization": f"Bearer {token}"}
         with httpx.Client(base_url=url + API, headers=headers, timeout=30) as client:
-            yield cls(url, database, email, made["token"], client, extra)
+            yield cls(url, database, token, cookie, client)
 
-    @property
-    def link(self) -> str:
-        """An address that logs the user in, once."""
-        done = run("login-link", "--user", self.email, "--url", self.url, extra=self.extra)
-        assert done.returncode == 0, done.stderr
-        return next(word for word in done.stdout.split() if word.startswith("http"))
+    def log_in(self, context: BrowserContext) -> None:
+        """Let a browser be logged in at Roost."""
+        context.add_cookies([{"name": "roost_session", "value": self.cookie, "url": self.url}])
 
     def data(self, path: str) -> Any:
         """Read what Roost has."""
@@ -82,6 +81,25 @@ class Home:
 
 
 _JSON = {"content-type": "application/json"}
+
+
+async def _hire(database: str) -> tuple[str, str]:
+    connection = await asyncpg.connect(database)
+    try:
+        cast = Cast(connection, uuid4(), "ann")
+        async with connection.transaction():
+            user = await cast.hire("owner", "owner")
+            token = (await cast.token(user))["authorization"].removeprefix("Bearer ")
+            cookie = (await cast.session(user))["cookie"].partition("=")[2]
+    finally:
+        await connection.close()
+    return token, cookie
+
+
+def in_a_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end; in a thread, for Playwright has an event loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def seeding(keys: dict[str, str]) -> str:

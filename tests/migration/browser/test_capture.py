@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
+from roost.db.roles import OWNER_ROLE
 from roost.migration.parse import storable
 from tests.migration.browser.conftest import OUTSIDE
 from tests.migration.browser.home import Home, seeding, store, task
 from tests.migration.browser.site import Site
 from tests.migration.browser.walk import click, heading, migrate, says, storage
+from tests.support.schema import as_role
 from tests.support.server import serving
 
 #: An app whose store overwrites what it cannot read, as soon as it starts.
@@ -144,7 +146,8 @@ def test_every_odd_key_arrives_and_can_be_cleared(page: Page, site: Site, home: 
 
 def test_it_works_where_there_is_no_secure_context(page: Page, site: Site, home: Home) -> None:
     outside = f"http://{OUTSIDE}:{site.port}"
-    with serving("--database-url", home.database, extra={"ROOST_CORS_ORIGINS": outside}) as server:
+    database = as_role(home.database, OWNER_ROLE)
+    with serving("--database-url", database, extra={"ROOST_CORS_ORIGINS": outside}) as server:
         there = replace(home, url=server.url)
         address = there.app(site, {"theme": "dark", "note": "\ud800"})
         page.goto(address.replace(site.url, outside))

@@ -18,14 +18,15 @@ def click(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def heading(page: Page, text: str) -> None:
+def heading(page: Page, text: str, seconds: float = 20.0) -> None:
     """Wait for a step."""
-    expect(page.locator("roost-migrate").get_by_role("heading", level=2)).to_have_text(text)
+    found = page.locator("roost-migrate").get_by_role("heading", level=2)
+    expect(found).to_have_text(text, timeout=seconds * 1000)
 
 
 def says(page: Page, text: str, role: Any = "status") -> None:
     """Wait until it says something: as its status, or as an `alert`."""
-    expect(page.locator("roost-migrate").get_by_role(role)).to_contain_text(text)
+    expect(page.locator("roost-migrate").get_by_role(role)).to_contain_text(text, timeout=20_000)
 
 
 def choose(page: Page, group: str, name: str) -> None:
