@@ -58,12 +58,14 @@ def files(draw: st.DrawFn) -> bytes:
     )
     pair = LITERALS.map(lambda value: b'{"name":"c","value":%s}' % value)
     content = form.replace(b"%s", draw(objects() | pair))
+    mark = draw(st.sampled_from([b"", b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE]))
+    if mark == codecs.BOM_UTF16_LE:
+        text = content.decode("utf-8", "surrogatepass")
+        content = text.encode("utf-16-le", "surrogatepass")
+    # Damaged in the encoding that it has: a file may end within a character.
     if draw(st.integers(0, 9)) == 0:
         content = content[: draw(st.integers(0, len(content)))]
-    mark = draw(st.sampled_from([b"", b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE]))
-    if mark != codecs.BOM_UTF16_LE:
-        return mark + content
-    return mark + content.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+    return mark + content
 
 
 def outcome(content: bytes | bytearray, *, keep: bool = True) -> Dump | tuple[str, str]:
