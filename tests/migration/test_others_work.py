@@ -198,11 +198,11 @@ async def test_a_migration_that_cannot_go_on_holds_up_no_other_and_is_tried_agai
     finish = carrying.finish_earlier
     failures: list[UUID] = []
 
-    async def once_broken(make: Any, workspace_id: UUID, user_id: UUID) -> int:
+    async def once_broken(database: Database, make: Any, workspace_id: UUID, user_id: UUID) -> int:
         if not failures:
             failures.append(user_id)
             raise OSError
-        return await finish(make, workspace_id, user_id)
+        return await finish(database, make, workspace_id, user_id)
 
     monkeypatch.setattr(carrying, "finish_earlier", once_broken)
     monkeypatch.setattr("roost.migration.carrying._FIRST_PAUSE", 0.01)

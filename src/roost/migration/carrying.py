@@ -9,6 +9,7 @@ from uuid import UUID
 
 from roost.db.faults import DatabaseError
 from roost.db.pool import Database, Transaction
+from roost.db.tenancy import Context
 from roost.migration import writes
 from roost.migration.claim import claimed
 from roost.migration.ledger import Ledger, SupersededError
@@ -34,15 +35,15 @@ async def carry_on(ledger: Ledger) -> None:
         await abandon(ledger)
 
 
-async def finish_earlier(make: MakeLedger, workspace_id: UUID, user_id: UUID) -> int:
+async def finish_earlier(
+    database: Database, make: MakeLedger, workspace_id: UUID, user_id: UUID
+) -> int:
     """Go on with the migration that a dead process left, if there is one; the claim is held."""
-    # No migration has this id: the ledger is there for its database and context.
-    ledger = make(workspace_id, user_id, UUID(int=0))
 
     async def work(transaction: Transaction) -> Any:  # noqa: ANN401 -- a record
         return await transaction.row(writes.RUNNING_ONE, workspace=workspace_id, user=user_id)
 
-    row = await ledger.database.write(ledger.context, work)
+    row = await database.write(Context(workspace_id, user_id), work)
     if row is None:
         return 0
     _log.info("going on with migration %s", row["id"])
@@ -80,7 +81,7 @@ async def _resume_each(database: Database, make: MakeLedger) -> tuple[int, int]:
         place = row["workspace_id"], row["user_id"]
         try:
             async with claimed(database, *place) as mine:
-                resumed += await finish_earlier(make, *place) if mine else 0
+                resumed += await finish_earlier(database, make, *place) if mine else 0
         except Exception:  # noqa: BLE001 -- whatever it is, the others go on
             _log.warning("migration %s could not go on yet", row["id"], exc_info=True)
             failed += 1

@@ -1,7 +1,7 @@
 """What can be taken away from a migration: its receipt, the dump, the rows as they were before."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -16,6 +16,7 @@ from roost.migration.content import encode
 from roost.migration.dump import unpack
 from roost.migration.mapping.rows import as_keys
 from roost.migration.model import State
+from roost.migration.standing import locked, not_now
 from roost.migration.targets.target import Place
 from roost.migration.undo import UNDOABLE
 from roost.migration.wire import Receipt
@@ -73,12 +74,12 @@ class Downloads:
     async def backup(self, call: Call) -> Reply:
         """Answer the dump byte for byte, or the rows."""
         query: BackupQuery = call.query
+        if query.of == "rows":
+            return await self._rows(call)
         row = found(
             await self._kit.read(call, queries.DUMP, migration=call.id()),
             errors.MIGRATION_NOT_FOUND,
         )
-        if query.of == "rows":
-            return await self._rows(call, row)
         if row["content"] is None:
             raise ProblemError(errors.MIGRATION_BACKUP_NOT_FOUND)
         raw = await asyncio.to_thread(unpack, row["content"], row["size"], self._desk.box)
@@ -90,12 +91,14 @@ class Downloads:
         reply.header("roost-sha256", digest)
         return reply
 
-    async def _rows(self, call: Call, row: Any) -> Reply:  # noqa: ANN401 -- a record
+    async def _rows(self, call: Call) -> Reply:
         """Answer the rows that were changed, as they were, in the form of a dump."""
-        principal = call.principal
-        place = Place(
-            principal.workspace_id, principal.user_id, self._desk.box, migration_id=call.id()
+        row = found(
+            await self._kit.read(call, queries.ITEM, migration=call.id()),
+            errors.MIGRATION_NOT_FOUND,
         )
+        origin = msgspec.json.decode(row["body"])["origin"]
+        place = self._place(call)
         parts: list[bytes] = []
 
         async def load(transaction: Transaction) -> None:
@@ -107,8 +110,7 @@ class Downloads:
 
         def made() -> bytes:
             archive = joined(open_archive(place, content) for content in parts)
-            keys = as_keys(archive.rows)
-            return encode({"origin": row["origin"], "keys": keys})
+            return encode({"origin": origin, "keys": as_keys(archive.rows)})
 
         document = await asyncio.to_thread(made)
         await self._exported(call, "rows")
@@ -118,23 +120,25 @@ class Downloads:
 
     async def forget(self, call: Call) -> Reply:
         """Delete what is kept beside the rows."""
-        this = {"workspace": call.principal.workspace_id, "migration": call.id()}
+        place = self._place(call)
+        this = {"workspace": place.workspace_id, "migration": place.migration_id}
 
         async def work(transaction: Transaction) -> None:
-            row = await transaction.row(writes.LOCK, **this, user=call.principal.user_id)
-            if row is None:
-                raise ProblemError(errors.MIGRATION_NOT_FOUND)
-            if State(row["state"]) not in UNDOABLE:
-                message = f"the migration is {row['state']} and needs its dump: cancel it first"
-                raise ProblemError(errors.MIGRATION_STATE, message, extra={"state": row["state"]})
+            state = State((await locked(transaction, place))["state"])
+            if state not in UNDOABLE:
+                raise not_now(state, "it needs its dump; cancel it first")
             await transaction.row(writes.FORGET_DUMP, **this)
             await transaction.row(writes.CLEAR_BACKUPS, **this)
-            target = ("migration", call.id())
+            target = ("migration", place.migration_id)
             await trail_of(call).record(transaction, "data.erased", target, what="backup")
 
         await self._kit.database.write(context_of(call), work)
         self._kit.ticks.announce()
         return empty()
+
+    def _place(self, call: Call) -> Place:
+        principal = call.principal
+        return Place(principal.workspace_id, principal.user_id, self._desk.box, call.id())
 
     async def _exported(self, call: Call, what: str) -> None:
         """Write down that data goes out, before it does."""

@@ -12,6 +12,7 @@ from roost.errors import FieldError, ProblemError
 from roost.migration import writes
 from roost.migration.content import encode
 from roost.migration.model import Counts, Resolution, State
+from roost.migration.standing import locked, not_now
 from roost.migration.targets.target import Place
 
 WAITING = (State.PLANNED, State.AWAITING_RESOLUTION)
@@ -44,19 +45,17 @@ async def choose(
     MIGRATION_NOT_FOUND, MIGRATION_STATE.
     """
     this = {"workspace": place.workspace_id, "migration": place.migration_id}
-    row = await transaction.row(writes.LOCK, **this, user=place.user_id)
-    if row is None:
-        raise ProblemError(errors.MIGRATION_NOT_FOUND)
+    row = await locked(transaction, place)
     state = State(row["state"])
     if state not in WAITING:
         what = "only a plan can be applied" if approved else "it waits for no resolution"
-        raise _not_now(state, what)
+        raise not_now(state, what)
     ordered = sorted(enumerate(answers), key=lambda pair: pair[1].rank)
     for index, answer in ordered:
         await _write(transaction, this, index, answer)
     unresolved = await _unresolved(transaction, this)
     if approved and state is State.AWAITING_RESOLUTION and unresolved:
-        raise _not_now(state, f"{unresolved} conflicts are not resolved yet")
+        raise not_now(state, f"{unresolved} conflicts are not resolved yet")
     goes_on = approved or (state is State.AWAITING_RESOLUTION and not unresolved)
     counts = msgspec.json.decode(row["counts"], type=Counts)
     counts.unresolved = unresolved
@@ -89,8 +88,3 @@ async def _write(
 async def _unresolved(transaction: Transaction, this: dict[str, UUID]) -> int:
     row = await transaction.row(writes.UNRESOLVED, **this)
     return int(row["number"]) if row else 0
-
-
-def _not_now(state: State, why: str) -> ProblemError:
-    message = f"the migration is {state.value}: {why}"
-    return ProblemError(errors.MIGRATION_STATE, message, extra={"state": state.value})

@@ -1,7 +1,8 @@
 """Migrations as their owners see them: started, approved, resolved, cancelled, undone."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,7 +21,8 @@ from roost.migration.content import encode
 from roost.migration.dump import Packed, Received, pack
 from roost.migration.ledger import Ledger, OnProgress, SupersededError
 from roost.migration.model import Config, Progress, State, may_follow
-from roost.migration.resolutions import Answer, choose
+from roost.migration.resolutions import WAITING, Answer, choose
+from roost.migration.standing import locked, not_now
 from roost.migration.targets.target import Place
 from roost.migration.text import safe
 from roost.migration.undo import undo
@@ -54,20 +56,13 @@ class Migrations:
         """
         packed = await asyncio.to_thread(pack, received.raw, self.box)
         received.forget()
-        async with claimed(self.database, workspace_id, user_id) as mine:
-            if not mine:
-                raise ProblemError(errors.MIGRATION_IN_PROGRESS)
-            await finish_earlier(self._ledger, workspace_id, user_id)
+        async with self._at_work(workspace_id, user_id):
             migration_id = uuid7()
             await self._receive(workspace_id, user_id, migration_id, packed, received, config)
             del packed
             if on_begun is not None:
                 on_begun(migration_id)
-            try:
-                await carry_on(self._ledger(workspace_id, user_id, migration_id, on_progress))
-            except SupersededError as error:
-                state = await self._state(workspace_id, user_id, migration_id)
-                raise _not_now(state, "somebody else moved it on meanwhile") from error
+            await self._carry(self._ledger(workspace_id, user_id, migration_id, on_progress))
         return migration_id
 
     async def approve(
@@ -105,10 +100,7 @@ class Migrations:
         *,
         approved: bool,
     ) -> None:
-        async with claimed(self.database, workspace_id, user_id) as mine:
-            if not mine:
-                raise ProblemError(errors.MIGRATION_IN_PROGRESS)
-            await finish_earlier(self._ledger, workspace_id, user_id)
+        async with self._at_work(workspace_id, user_id):
             ledger = self._ledger(workspace_id, user_id, migration_id)
             goes_on = await self.database.write(
                 ledger.context,
@@ -118,25 +110,17 @@ class Migrations:
             if on_begun is not None:
                 on_begun(migration_id)
             if goes_on:
-                try:
-                    await carry_on(ledger)
-                except SupersededError as error:
-                    state = await self._state(workspace_id, user_id, migration_id)
-                    raise _not_now(state, "somebody else moved it on meanwhile") from error
+                await self._carry(ledger)
 
     async def cancel(self, workspace_id: UUID, user_id: UUID, migration_id: UUID) -> None:
         """Give up a migration that waits. MIGRATION_NOT_FOUND, MIGRATION_STATE."""
+        place = Place(workspace_id, user_id, self.box, migration_id)
 
         async def work(transaction: Transaction) -> None:
-            row = await transaction.row(
-                writes.LOCK, workspace=workspace_id, migration=migration_id, user=user_id
-            )
-            if row is None:
-                raise ProblemError(errors.MIGRATION_NOT_FOUND)
-            state = State(row["state"])
-            if state not in (State.PLANNED, State.AWAITING_RESOLUTION):
+            state = State((await locked(transaction, place))["state"])
+            if state not in WAITING:
                 what = "it is under way" if may_follow(state, State.CANCELLED) else "it has ended"
-                raise _not_now(state, what)
+                raise not_now(state, what)
             await transaction.row(writes.CANCEL, workspace=workspace_id, migration=migration_id)
 
         await self.database.write(Context(workspace_id, user_id, cause=str(migration_id)), work)
@@ -152,16 +136,30 @@ class Migrations:
         on_begun: OnBegun | None = None,
     ) -> None:
         """Take a migration back, or take that back. Errors as `roost.migration.undo`."""
-        async with claimed(self.database, workspace_id, user_id) as mine:
-            if not mine:
-                raise ProblemError(errors.MIGRATION_IN_PROGRESS)
-            await finish_earlier(self._ledger, workspace_id, user_id)
-            place = Place(workspace_id, user_id, self.box, migration_id)
+        async with self._at_work(workspace_id, user_id):
             await self._state(workspace_id, user_id, migration_id)
             if on_begun is not None:
                 on_begun(migration_id)
+            place = Place(workspace_id, user_id, self.box, migration_id)
             await undo(self.database, place, force=force)
         self.announce()
+
+    @asynccontextmanager
+    async def _at_work(self, workspace_id: UUID, user_id: UUID) -> AsyncIterator[None]:
+        """Hold the right to migrate, with what a dead process left behind done first."""
+        async with claimed(self.database, workspace_id, user_id) as mine:
+            if not mine:
+                raise ProblemError(errors.MIGRATION_IN_PROGRESS)
+            await finish_earlier(self.database, self._ledger, workspace_id, user_id)
+            yield
+
+    async def _carry(self, ledger: Ledger) -> None:
+        place = ledger.place
+        try:
+            await carry_on(ledger)
+        except SupersededError as error:
+            state = await self._state(place.workspace_id, place.user_id, place.migration_id)
+            raise not_now(state, "somebody else moved it on meanwhile") from error
 
     async def keep_resuming(self) -> None:
         """Go on, from a server's start, with what was left; what fails is tried again later."""
@@ -225,11 +223,3 @@ class Migrations:
         except asyncpg.UniqueViolationError as error:
             raise ProblemError(errors.MIGRATION_IN_PROGRESS) from error
         self.announce()
-
-
-def _not_now(state: State, why: str) -> ProblemError:
-    return ProblemError(
-        errors.MIGRATION_STATE,
-        f"the migration is {state.value}: {why}",
-        extra={"state": state.value},
-    )

@@ -6,15 +6,14 @@ from typing import Any, Final
 
 import msgspec
 
-from roost import errors
 from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
-from roost.errors import ProblemError
 from roost.identity.audit.trail import Trail
 from roost.migration import writes
 from roost.migration.content import encode
 from roost.migration.model import State
 from roost.migration.reversal.migrations import Kept, Reversal, cause
+from roost.migration.standing import locked, not_now
 from roost.migration.targets.target import Place
 
 UNDOABLE: Final = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.UNDONE})
@@ -43,7 +42,7 @@ async def undo(database: Database, place: Place, *, force: bool) -> None:
     """
 
     async def count(transaction: Transaction) -> int:
-        earlier = _earlier(await _locked(transaction, place))
+        earlier = _earlier(await _ended(transaction, place))
         return earlier.number + 1 if earlier else 1
 
     number = await database.write(Context(place.workspace_id, place.user_id), count)
@@ -51,19 +50,12 @@ async def undo(database: Database, place: Place, *, force: bool) -> None:
     await database.write(context, partial(_undo, place, number, force))
 
 
-async def _locked(transaction: Transaction, place: Place) -> Any:  # noqa: ANN401 -- a record
-    this = {"workspace": place.workspace_id, "migration": place.migration_id}
-    row = await transaction.row(writes.LOCK, **this, user=place.user_id)
-    if row is None:
-        raise ProblemError(errors.MIGRATION_NOT_FOUND)
-    if State(row["state"]) not in UNDOABLE:
-        raise _not_now(row, "what has not ended can't be undone: cancel it, or wait")
+async def _ended(transaction: Transaction, place: Place) -> Any:  # noqa: ANN401 -- a record
+    row = await locked(transaction, place)
+    state = State(row["state"])
+    if state not in UNDOABLE:
+        raise not_now(state, "what has not ended can't be undone: cancel it, or wait")
     return row
-
-
-def _not_now(row: Any, why: str) -> ProblemError:  # noqa: ANN401 -- a record
-    message = f"the migration is {row['state']}: {why}"
-    return ProblemError(errors.MIGRATION_STATE, message, extra={"state": row["state"]})
 
 
 def _earlier(row: Any) -> Undo | None:  # noqa: ANN401 -- a record
@@ -71,10 +63,10 @@ def _earlier(row: Any) -> Undo | None:  # noqa: ANN401 -- a record
 
 
 async def _undo(place: Place, number: int, force: bool, transaction: Transaction) -> None:  # noqa: FBT001 -- by partial
-    row = await _locked(transaction, place)
+    row = await _ended(transaction, place)
     earlier, state = _earlier(row), State(row["state"])
     if (earlier.number + 1 if earlier else 1) != number:
-        raise _not_now(row, "somebody else has undone it meanwhile")
+        raise not_now(state, "somebody else has undone it meanwhile")
     way = Reversal(transaction, place, row["created_at"], number, force=force)
     if state is State.UNDONE and earlier is not None:
         following, done = earlier.before, await way.put_back()
