@@ -79,8 +79,8 @@ class Answered(Ledger):
 
     say: Any = None
 
-    async def write(self, work: Any) -> Any:
-        result = await super().write(work)
+    async def write(self, work: Any, ahead: Any = None) -> Any:
+        result = await super().write(work, ahead)
         if self.state is State.APPLYING and self.done == 1 and Answered.say is not None:
             say, Answered.say = Answered.say, None
             await say()

@@ -155,11 +155,11 @@ class Mortal(Ledger):
 
     left = 0
 
-    async def write(self, work: Any) -> Any:
+    async def write(self, work: Any, ahead: Any = None) -> Any:
         if Mortal.left == 0:
             raise StoppedError
         Mortal.left -= 1
-        return await super().write(work)
+        return await super().write(work, ahead)
 
 
 @pytest.mark.parametrize("steps", range(1, 20))

@@ -11,9 +11,11 @@ from roost.db.pool import Transaction
 from roost.migration import quarantine, writes
 from roost.migration.backup import back_up_between
 from roost.migration.content import content_of
+from roost.migration.drafts import TaskDraft
 from roost.migration.failure import Failure, refused_row
 from roost.migration.ledger import Ledger
 from roost.migration.model import Counts, Item, Resolution, State, Verdict
+from roost.migration.pipelining import PATIENCE, NotYetError, Turn, in_turn
 from roost.migration.planning import decide_batch
 from roost.migration.resolving import copied
 from roost.migration.retreat import give_up
@@ -39,14 +41,32 @@ class RefusedError(Exception):
 
 async def apply(ledger: Ledger) -> None:
     """Write batch after batch; take it all back when a row is refused and nothing may be."""
-    async with aclosing(ledger.batches(ledger.done, content_of)) as batches:
-        async for batch in batches:
-            try:
-                await _apply_part(ledger, batch)
-            except RefusedError as refused:
-                await give_up(ledger, refused.failure, ledger.done)
-                return
+    try:
+        async with aclosing(ledger.batches(ledger.done, content_of)) as batches:
+            await in_turn(batches, partial(_apply_next, ledger))
+    except RefusedError as refused:
+        await give_up(ledger, refused.failure, ledger.done)
+        return
     await ledger.write(partial(_applied, ledger))
+
+
+async def _apply_next(ledger: Ledger, batch: Batch, turn: Turn) -> None:
+    """Write a batch while the one before is being written, if it can't touch the same rows."""
+    if all(isinstance(item.draft, TaskDraft) for item in batch.items):
+        ahead = partial(_write_ahead, ledger, batch, turn)
+        try:
+            await ledger.write(partial(_go_on, ledger, batch), ahead)
+        except (StaleError, NotYetError, *REFUSED):
+            await turn.come()
+        else:
+            return
+    await turn.come()
+    await _apply_part(ledger, batch)
+
+
+async def _write_ahead(ledger: Ledger, batch: Batch, turn: Turn, transaction: Transaction) -> None:
+    await _write_batch(ledger, batch, transaction)
+    await turn.come(PATIENCE)
 
 
 async def _apply_part(ledger: Ledger, batch: Batch) -> None:
@@ -81,6 +101,16 @@ async def _replan(ledger: Ledger, batch: Batch, transaction: Transaction) -> Non
 
 async def _apply_batch(ledger: Ledger, batch: Batch, transaction: Transaction) -> None:
     await ledger.hold(transaction, batch.start)
+    await _write_batch(ledger, batch, transaction)
+    await ledger.advance(transaction, batch.stop, batch.items[-1].key)
+
+
+async def _go_on(ledger: Ledger, batch: Batch, transaction: Transaction) -> None:
+    await ledger.hold(transaction, batch.start)
+    await ledger.advance(transaction, batch.stop, batch.items[-1].key)
+
+
+async def _write_batch(ledger: Ledger, batch: Batch, transaction: Transaction) -> None:
     place = {**ledger.this, "start": batch.start, "stop": batch.stop}
     rows = await transaction.rows(writes.PLANNED, **place)
     owner = ledger.place.user_id
@@ -100,7 +130,6 @@ async def _apply_batch(ledger: Ledger, batch: Batch, transaction: Transaction) -
             changed.setdefault(table_of(item), []).append(Change(item, version, kept))
     await _write(ledger, created, changed, transaction)
     await quarantine.keep(transaction, ledger.place, ledger.targets, items)
-    await ledger.advance(transaction, batch.stop, batch.items[-1].key)
 
 
 async def _write(

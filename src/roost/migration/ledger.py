@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -23,10 +23,36 @@ from roost.migration.targets.target import Place
 
 T = TypeVar("T")
 OnProgress = Callable[[Progress], None]
+Work = Callable[[Transaction], Awaitable[T]]
 
 
 class SupersededError(Exception):
     """Somebody else moved this migration on; this run has to stop."""
+
+
+class Step(Generic[T]):
+    """A step's transaction; `before` is where the ledger stood when its turn came."""
+
+    def __init__(self, ledger: "Ledger", work: Work[T], ahead: Work[None] | None) -> None:
+        self.before: tuple[State, int] = ledger.state, ledger.done
+        self.results: list[T] = []
+        self._ledger, self._work, self._ahead = ledger, work, ahead
+        self._is_begun = ahead is None
+
+    async def __call__(self, transaction: Transaction) -> None:
+        """Do it, or do it again: that may touch nothing but the transaction and the ledger."""
+        if self._ahead is not None:
+            await self._ahead(transaction)
+        if not self._is_begun:
+            self._is_begun = True
+            self.before = self._ledger.state, self._ledger.done
+        self._ledger.expect(self.before[0])
+        self.results[:] = [await self._work(transaction)]
+
+    def go_back(self) -> None:
+        """Put the ledger back where it stood, if this step has touched it."""
+        if self._is_begun:
+            self._ledger.state, self._ledger.done = self.before
 
 
 class Ledger:
@@ -72,10 +98,16 @@ class Ledger:
         return row
 
     def batches(
-        self, start: int = 0, make: Callable[[Item], object] | None = None
+        self,
+        start: int = 0,
+        make: Callable[[Item], object] | None = None,
+        only: Mapping[str, int] | None = None,
     ) -> AsyncGenerator[Batch, None]:
-        """The items from `start` on, a batch at a time, `make` done to each."""
-        return self.reading.batches(self.config.batch_size, start, make)
+        """The items from `start` on, a batch at a time, `make` done to each.
+
+        `only` says which keys to read, and the position of each one's first item.
+        """
+        return self.reading.batches(self.config.batch_size, start, make, only)
 
     async def counts(self, transaction: Transaction, *, applied: bool = False) -> Counts:
         """Count the verdicts; with `applied`, what was written too."""
@@ -159,43 +191,44 @@ class Ledger:
             current_key=self.current_key,
         )
 
-    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run a step in a transaction; again, as often as the configuration says, when lost."""
-        results: list[T] = []
+    async def write(self, work: Work[T], ahead: Work[None] | None = None) -> T:
+        """Run a step in a transaction; again, as often as the configuration says, when lost.
 
-        async def once(transaction: Transaction) -> None:
-            results[:] = [await work(transaction)]
-
-        state = self.state
-        await self._commit(once)
-        if self._pending is not state:
+        `ahead` goes before it in the same transaction, and may run while another step does: it
+        leaves the ledger alone, and returns when it is this step's turn.
+        """
+        step = Step(self, work, ahead)
+        await self._commit(step)
+        if self._pending is not step.before[0]:
             self.state = self._pending
             self._began, self._began_at = time.monotonic(), self.done
         self._announce()
         if self._on_progress is not None:
             self._on_progress(self.progress(self.state))
-        return results[0]
+        return step.results[0]
 
-    async def _commit(self, once: Callable[[Transaction], Awaitable[None]]) -> None:
+    def expect(self, state: State) -> None:
+        """Say to which state the next commit leads."""
+        self._pending = state
+
+    async def _commit(self, step: "Step[T]") -> None:
         """Do it until it is committed for certain, or raise with everything as it was."""
-        state, done = self.state, self.done
         left: tuple[State, int] | None = None
         for attempt in range(self.config.retry_attempts + 1):
-            self._pending = state
             try:
-                await self.database.write(self.context, once)
+                await self.database.write(self.context, step)
             except (UnavailableError, ContentionError, SupersededError) as error:
                 if isinstance(error, OutcomeUnknownError):
                     left = self._pending, self.done
                 if left and await self._is_written(*left):
                     self._pending, self.done = left
                     return
-                self.state, self.done = state, done
+                step.go_back()
                 if isinstance(error, SupersededError) or attempt == self.config.retry_attempts:
                     raise
                 await asyncio.sleep(random.uniform(0.5, 1.5) * 0.1 * 2**attempt)  # noqa: S311 -- jitter
             except BaseException:
-                self.state, self.done = state, done
+                step.go_back()
                 raise
             else:
                 return

@@ -17,6 +17,7 @@ from roost.migration.model import Config, Counts, Progress, State
 from roost.migration.occupied import occupied
 from roost.migration.planning import make_plan
 from roost.migration.retreat import end_failed, give_up, take_back
+from roost.migration.sources import Dump
 from roost.migration.stream import Reading
 from roost.migration.verify import verify
 
@@ -43,13 +44,17 @@ async def carry_out(ledger: Ledger) -> None:
 
 async def _open(ledger: Ledger, imported_at: datetime) -> None:
     """Open the dump as it was stored, and find out which of its ids are not free."""
-    row = await ledger.database.read(
-        queries.DUMP, ledger.context, migration=ledger.this["migration"]
-    )
-    dump = await open_stored(row, ledger.place.box)
+    dump = await _stored(ledger)
     ledger.reading = Reading(dump, ledger.place.user_id, imported_at, ledger.targets)
     ledger.reading.instead, elements = await occupied(ledger, dump)
     ledger.total = ledger.total or elements
+
+
+async def _stored(ledger: Ledger) -> Dump:
+    row = await ledger.database.read(
+        queries.DUMP, ledger.context, migration=ledger.this["migration"]
+    )
+    return await open_stored(row, ledger.place.box)
 
 
 async def abandon(ledger: Ledger) -> None:

@@ -4,7 +4,7 @@ The next batch is read in a thread while the database works on this one.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
@@ -14,7 +14,7 @@ import msgspec
 from roost.migration import plan
 from roost.migration.context import Instead
 from roost.migration.model import Item, KeyReport
-from roost.migration.parse import parse_keys
+from roost.migration.parse import parse_keys, storable
 from roost.migration.sources import Dump
 from roost.migration.targets.registry import Targets
 
@@ -49,13 +49,18 @@ class Reading:
         self._targets = targets
 
     async def batches(
-        self, size: int, start: int = 0, make: Callable[[Item], object] | None = None
+        self,
+        size: int,
+        start: int = 0,
+        make: Callable[[Item], object] | None = None,
+        only: Mapping[str, int] | None = None,
     ) -> AsyncGenerator[Batch, None]:
         """Give the items from position `start` on, at most `size` at once.
 
-        `make` is called with each that has a draft, in the thread and not in the loop.
+        `make` is called with each that has a draft, in the thread and not in the loop. `only` are
+        the keys to read, with the position that each one's first item is known to have.
         """
-        parts = self._parts(size, start, make)
+        parts = self._parts(size, start, make, only)
         coming = asyncio.create_task(asyncio.to_thread(next, parts, None))
         try:
             while (batch := await coming) is not None:
@@ -67,13 +72,19 @@ class Reading:
             parts.close()
 
     def _parts(
-        self, size: int, start: int, make: Callable[[Item], object] | None
+        self,
+        size: int,
+        start: int,
+        make: Callable[[Item], object] | None,
+        only: Mapping[str, int] | None,
     ) -> Generator[Batch, None, None]:
-        items = self._items()
-        for _ in islice(items, start):
-            pass
+        items = self._items(only)
         part, weight = Batch(start, []), 0
-        for item in items:
+        for position, item in islice(items, start, None):
+            if position != part.stop:
+                if part.items:
+                    yield part
+                part, weight = Batch(position, []), 0
             part.items.append(item)
             weight += _weight(item)
             if make is not None and item.draft is not None:
@@ -84,17 +95,23 @@ class Reading:
         if part.items:
             yield part
 
-    def _items(self) -> Iterator[Item]:
+    def _items(self, only: Mapping[str, int] | None) -> Iterator[tuple[int, Item]]:
         keys: list[KeyReport] = []
         position = 0
-        found = parse_keys(self.dump.keys, self._owner, self._imported_at, instead=self.instead)
+        texts = self.dump.keys
+        if only is not None:
+            texts = {key: raw for key, raw in texts.items() if storable(key) in only}
+        found = parse_keys(texts, self._owner, self._imported_at, instead=self.instead)
         for report, items in found:
+            if only is not None:
+                position = only[report.key]
             for item in items:
                 plan.prepare(item, position, self._owner, self._targets)
+                yield position, item
                 position += 1
-                yield item
             keys.append(report)
-        self.keys = keys
+        if only is None:
+            self.keys = keys
 
 
 def _weight(item: Item) -> int:

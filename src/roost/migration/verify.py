@@ -1,6 +1,6 @@
 """Reading back what was written, and comparing it with the plan, item by item."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -12,40 +12,85 @@ from roost.migration import quarantine, writes
 from roost.migration.applying import complete
 from roost.migration.conflicts import secrets_of
 from roost.migration.content import digest
-from roost.migration.drafts import PreferenceDraft, TaskDraft
+from roost.migration.drafts import PreferenceDraft, SealedText, TaskDraft
 from roost.migration.failure import unverified_items
 from roost.migration.ledger import Ledger
 from roost.migration.model import Item, Resolution, Verdict
+from roost.migration.pipelining import Turn, in_turn
+from roost.migration.planned_tasks import planned_tasks
 from roost.migration.resolving import copied
 from roost.migration.retreat import give_up
 from roost.migration.stream import Batch
-from roost.migration.targets.registry import Targets, table_of
+from roost.migration.targets.registry import table_of
 from roost.migration.targets.sealing import all_open, opens_to
 from roost.migration.targets.target import PUT, Found, Place
 from roost.migration.targets.tasks import without_later
 
 
+class Expected(msgspec.Struct):
+    """A row that a verdict has written; `said` are the messages that the source brought."""
+
+    verdict: Any
+    table: str
+    target_id: str
+    said: frozenset[str] = frozenset()
+    secrets: Mapping[str, str | SealedText] | None = None
+
+
+class _Verification:
+    """One reading of all that was written; `wrong` are the items whose row is not as planned."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.wrong: list[dict[str, Any]] = []
+        self._ledger = ledger
+        self._done = 0
+
+    async def tasks(self, span: range, turn: Turn) -> None:
+        """Compare tasks with the plan alone."""
+        await self._step(span, None, turn)
+
+    async def items(self, batch: Batch, turn: Turn) -> None:
+        """Compare what the dump says."""
+        await self._step(range(batch.start, batch.stop), batch.items, turn)
+
+    async def _step(self, span: range, items: Sequence[Item] | None, turn: Turn) -> None:
+        """Read and compare while the step before does, and write down that it was done."""
+        ledger = self._ledger
+        wrong: list[dict[str, Any]] = []
+        key: str | None = None
+
+        async def ahead(transaction: Transaction) -> None:
+            nonlocal key
+            place = {**ledger.this, "start": span.start, "stop": span.stop}
+            rows = await transaction.rows(writes.PLANNED, **place)
+            key = rows[-1]["key"]
+            wrong[:] = await _compare(ledger, _expected(ledger, rows, items), transaction)
+            await turn.come()
+
+        async def advance(transaction: Transaction) -> None:
+            await ledger.hold(transaction)
+            await ledger.advance(transaction, self._done + len(span), key)
+
+        await ledger.write(advance, ahead)
+        self._done += len(span)
+        self.wrong += wrong
+
+
 async def verify(ledger: Ledger) -> None:
     """Read back what was written; a mismatch takes all of it back."""
-    wrong: list[dict[str, Any]] = []
-    async with aclosing(ledger.batches()) as batches:
-        async for batch in batches:
-            wrong += await ledger.write(partial(_verify_batch, ledger, batch))
-    if wrong:
-        await give_up(ledger, unverified_items(wrong), ledger.total)
+    planned = planned_tasks(await ledger.write(partial(_keys, ledger)))
+    verification = _Verification(ledger)
+    await in_turn(planned.parts(ledger.config.batch_size), verification.tasks)
+    async with aclosing(ledger.batches(only=planned.others)) as batches:
+        await in_turn(batches, verification.items)
+    if verification.wrong:
+        await give_up(ledger, unverified_items(verification.wrong), ledger.total)
         return
     await ledger.write(partial(_verified, ledger))
 
 
-async def _verify_batch(
-    ledger: Ledger, batch: Batch, transaction: Transaction
-) -> list[dict[str, Any]]:
-    await ledger.hold(transaction)
-    place = {**ledger.this, "start": batch.start, "stop": batch.stop}
-    rows = await transaction.rows(writes.PLANNED, **place)
-    wrong = await verify_batch(transaction, ledger.place, ledger.targets, rows, batch.items)
-    await ledger.advance(transaction, batch.stop, batch.items[-1].key)
-    return wrong
+async def _keys(ledger: Ledger, transaction: Transaction) -> Sequence[Any]:
+    return await transaction.rows(writes.PLANNED_KEYS, **ledger.this)
 
 
 async def _verified(ledger: Ledger, transaction: Transaction) -> None:
@@ -53,38 +98,44 @@ async def _verified(ledger: Ledger, transaction: Transaction) -> None:
     await complete(ledger, await ledger.counts(transaction, applied=True), transaction)
 
 
-async def verify_batch(
-    transaction: Transaction,
-    place: Place,
-    targets: Targets,
-    rows: Sequence[Any],
-    batch: Sequence[Item],
+def _expected(ledger: Ledger, rows: Sequence[Any], items: Sequence[Item] | None) -> list[Expected]:
+    if items is None:
+        created = [row for row in rows if row["verdict"] == Verdict.CREATE]
+        return [Expected(row, "task", str(row["target_id"])) for row in created]
+    pairs = zip(rows, items, strict=True)
+    return [each for row, item in pairs if (each := _expected_of(ledger, item, row))]
+
+
+def _expected_of(ledger: Ledger, item: Item, row: Any) -> Expected | None:  # noqa: ANN401 -- a record
+    kept = _written(item, row, ledger.place)
+    if kept is None or kept.draft is None:
+        return None
+    if isinstance(kept.draft, PreferenceDraft):
+        ledger.targets.preferences.know(str(kept.target_id), kept.draft.key)
+    drafts = kept.draft.messages if isinstance(kept.draft, TaskDraft) else ()
+    said = frozenset(each.id for each in drafts)
+    return Expected(row, table_of(kept), str(kept.target_id), said, secrets_of(kept))
+
+
+async def _compare(
+    ledger: Ledger, expected: Sequence[Expected], transaction: Transaction
 ) -> list[dict[str, Any]]:
-    """Name the items whose row is not as planned. `rows` are their verdicts."""
-    written: dict[str, list[str]] = {}
-    expected: list[tuple[Any, Item, str]] = []
-    for row, item in zip(rows, batch, strict=True):
-        kept = _written(item, row, place)
-        if kept is None or kept.draft is None:
-            continue
-        if isinstance(kept.draft, PreferenceDraft):
-            targets.preferences.know(str(kept.target_id), kept.draft.key)
-        table = table_of(kept)
-        written.setdefault(table, []).append(str(kept.target_id))
-        expected.append((row, kept, table))
-    found = {
-        table: await targets[table].found(transaction, place, ids) for table, ids in written.items()
-    }
+    """Name the items whose row is not as planned."""
+    ids: dict[str, list[str]] = {}
+    for each in expected:
+        ids.setdefault(each.table, []).append(each.target_id)
+    place, targets = ledger.place, ledger.targets
+    found = {table: await targets[table].found(transaction, place, ids[table]) for table in ids}
     wrong = []
-    for row, item, table in expected:
-        reason = _fault(row, item, found[table].get(str(item.target_id)), place)
+    for each in expected:
+        reason = _fault(each, found[each.table].get(each.target_id), place)
         if reason is not None:
             wrong.append(
                 {
-                    "key": item.key,
-                    "kind": item.kind.value,
-                    "targetId": item.target_id,
-                    "position": row["position"],
+                    "key": each.verdict["key"],
+                    "kind": each.verdict["kind"],
+                    "targetId": each.target_id,
+                    "position": each.verdict["position"],
                     "reason": reason,
                 }
             )
@@ -101,9 +152,9 @@ def _written(item: Item, row: Any, place: Place) -> Item | None:  # noqa: ANN401
     return item if row["verdict"] == Verdict.CREATE or row["is_changing"] else None
 
 
-def _has_secrets(row: Any, item: Item, found: Found, place: Place) -> bool:  # noqa: ANN401 -- a record
+def _has_secrets(expected: Expected, found: Found, place: Place) -> bool:
     """Whether the secrets are the source's: of a merge, those that it brought."""
-    secrets = secrets_of(item)
+    row, secrets = expected.verdict, expected.secrets
     if secrets is None:
         return True
     kept = msgspec.json.decode(row["kept"] or "{}") if row["is_changing"] else {}
@@ -113,19 +164,20 @@ def _has_secrets(row: Any, item: Item, found: Found, place: Place) -> bool:  # n
     return opens_to(place.box, there, {name: secrets[name] for name in kept[PUT]})
 
 
-def _fault(row: Any, item: Item, found: Found | None, place: Place) -> str | None:  # noqa: ANN401 -- a record
+def _fault(expected: Expected, found: Found | None, place: Place) -> str | None:
     if found is None:
         return "MISSING"
     if not all_open(place.box, found.sealed):
         return "SECRET_UNREADABLE"
+    row = expected.verdict
     is_new = row["resolution"] == Resolution.KEEP_BOTH or row["version"] in (None, "null")
     planned_with = 0 if is_new else int(row["version"])
     if found.version is not None and found.version > planned_with + 1:
         # Somebody has changed it since, through Roost: that is no fault of the migration's.
         return None
-    if not _has_secrets(row, item, found, place):
+    if not _has_secrets(expected, found, place):
         return "DIFFERENT"
     content = found.normal()
-    if isinstance(item.draft, TaskDraft):
-        content = without_later(content, {each.id for each in item.draft.messages})
+    if expected.table == "task":
+        content = without_later(content, expected.said)
     return None if digest(content) == row["digest"] else "DIFFERENT"

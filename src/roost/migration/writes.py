@@ -253,6 +253,22 @@ PLANNED = compiled(
     .where(_of_this_item, _here)
     .order_by(_i.position),
 )
+_reads_as_planned = (
+    (_i.kind == literal_column("'task'"))
+    & _i.verdict.in_([literal_column(f"'{each}'") for each in ("create", "same", "skip")])
+    & _i.resolution.is_(None)
+)
+PLANNED_KEYS = compiled(
+    "select migration_items.keys",
+    select(
+        _i.key,
+        func.min(_i.position).label("start"),
+        func.count().label("number"),
+        func.bool_and(_reads_as_planned).label("is_plain"),
+    )
+    .where(_of_this_item)
+    .group_by(_i.key),
+)
 TOUCHED = compiled(
     "select migration_items.touched",
     select(_i.position, _i.kind, _i.key, _i.target_id)
