@@ -30,9 +30,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs Debian's chromium"))
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Chromium; of one test, for its driver's loop would be in the way of others'."""
+@pytest.fixture(scope="package")
+def served(roost_database: str) -> Iterator[str]:
+    """The address of a running Roost."""
+    with serving("--database-url", as_role(roost_database, OWNER_ROLE)) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="package")
+def browser(served: str) -> Iterator[Browser]:
+    """Chromium, of these tests alone: while its driver's loop lasts, this thread has no other.
+
+    So what it takes to serve is there before.
+    """
+    del served
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         try:
@@ -44,12 +55,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """An empty page with a storage of its own; an error in a script fails the test."""
-    context = browser.new_context(locale="en-GB")
-    context.set_default_timeout(20_000)
-    found = context.new_page()
-    errors: list[str] = []
-    context.on("weberror", lambda error: errors.append(str(error.error)))
-    yield found
+    with browser.new_context(locale="en-GB") as context:
+        context.set_default_timeout(20_000)
+        errors: list[str] = []
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        yield context.new_page()
     assert not errors
 
 
@@ -58,13 +68,6 @@ def site() -> Iterator[Site]:
     """An app's origin."""
     with serving_site() as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def served(roost_database: str) -> Iterator[str]:
-    """The address of a running Roost."""
-    with serving("--database-url", as_role(roost_database, OWNER_ROLE)) as server:
-        yield server.url
 
 
 @pytest.fixture

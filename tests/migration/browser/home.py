@@ -59,9 +59,9 @@ class Home:
         found: list[dict[str, Any]] = self.data("/migration")["migrations"]
         return found
 
-    def bring(self, keys: dict[str, str], **config: Any) -> dict[str, Any]:
+    def bring(self, keys: dict[str, str], origin: str = "http://first.test") -> dict[str, Any]:
         """Migrate these keys, by HTTP."""
-        body = {"keys": keys, "origin": "http://first.test", "config": config}
+        body = {"keys": keys, "origin": origin}
         answer = self.client.post("/migration", content=json.dumps(body), headers=_JSON)
         assert answer.status_code == 201, answer.text
         found: dict[str, Any] = answer.json()["data"]

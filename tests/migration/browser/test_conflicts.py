@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.migration.browser.home import MOMENT, Home, store, task
@@ -13,26 +12,28 @@ from tests.migration.browser.walk import DONE, PLAN, choose, click, heading, pla
 LATER = "2026-02-03T04:05:06.000Z"
 
 
-def environment(name: str, **fields: Any) -> dict[str, Any]:
-    """An environment as the app stores it."""
+def environments(name: str) -> str:
+    """The value of `environments`, with one of this name and always the same id."""
     made = {"id": "11111111-2222-4333-8444-555555555555", "name": name, "description": ""}
-    return made | {"createdAt": MOMENT, "updatedAt": MOMENT} | fields
+    dated = made | {"createdAt": MOMENT, "updatedAt": MOMENT}
+    return json.dumps({"state": {"environments": [dated]}, "version": 0})
 
 
-def environments(*made: dict[str, Any]) -> str:
-    """The value of `environments`."""
-    return json.dumps({"state": {"environments": list(made)}, "version": 0})
+def changed(tasks: list[dict[str, Any]]) -> str:
+    """The value of `task-store` with `Old` tasks that have become `New`."""
+    return store(*(each | {"title": each["title"].replace("Old", "New")} for each in tasks))
 
 
 def _to_conflicts(page: Page, number: int) -> None:
-    plan(page)
-    click(page, f"Decide {number} conflict{'s' if number > 1 else ''}")
-    heading(
-        page,
-        f"{number} items differ from what Roost has"
-        if number > 1
-        else "1 item differs from what Roost has",
-    )
+    heading(page, PLAN)
+    several = number > 1
+    click(page, f"Decide {number} conflict{'s' if several else ''}")
+    differ = f"{number} items differ" if several else "1 item differs"
+    heading(page, f"{differ} from what Roost has")
+
+
+def _choose_for(page: Page, one: dict[str, Any], choice: str) -> None:
+    page.locator(".item").filter(has_text=one["id"]).get_by_label(choice, exact=True).check()
 
 
 def _migrate(page: Page) -> None:
@@ -40,48 +41,27 @@ def _migrate(page: Page) -> None:
     heading(page, DONE)
 
 
-@pytest.mark.parametrize(
-    ("choice", "titles"),
-    [
-        ("Keep Roost’s", ["Old 0", "Old 1"]),
-        ("Take the browser’s", ["New 0", "New 1"]),
-        ("Keep both", ["New 0", "New 1", "Old 0", "Old 1"]),
-    ],
-)
-def test_one_choice_for_all(
-    page: Page, site: Site, home: Home, choice: str, titles: list[str]
-) -> None:
-    tasks = [task(f"Old {number}") for number in range(2)]
-    home.bring({"task-store": store(*tasks)})
-    changed = [one | {"title": one["title"].replace("Old", "New")} for one in tasks]
-    page.goto(home.app(site, {"task-store": store(*changed)}))
-    _to_conflicts(page, 2)
-    choose(page, "For all 2", choice)
-    _migrate(page)
-    assert home.titles() == titles
-
-
 def test_both_sides_are_shown_and_the_most_particular_choice_counts(
     page: Page, site: Site, home: Home
 ) -> None:
-    tasks = [task(f"Old {number}") for number in range(3)]
-    home.bring({"task-store": store(*tasks), "environments": environments(environment("old"))})
-    changed = [one | {"title": one["title"].replace("Old", "New")} for one in tasks]
-    kept = {"task-store": store(*changed), "environments": environments(environment("new"))}
+    tasks = [task(f"Old {number}") for number in range(4)]
+    home.bring({"task-store": store(*tasks), "environments": environments("old")})
+    kept = {"task-store": changed(tasks), "environments": environments("new")}
     page.goto(home.app(site, kept))
-    _to_conflicts(page, 4)
+    plan(page)
+    _to_conflicts(page, 5)
     first = page.get_by_role("region", name=f"What differs in {tasks[0]['id']}")
     row = first.get_by_role("row", name="title")
     expect(row.get_by_role("cell")).to_have_text(["Old 0", "New 0"])
     click(page, "Migrate now")
     says(page, "Some have no choice yet: Tasks, Environments.", "alert")
-    assert home.titles() == ["Old 0", "Old 1", "Old 2"]
-    choose(page, "For all 4", "Keep Roost’s")
-    choose(page, "Tasks (3)", "Take the browser’s")
-    item = page.locator(".item").filter(has_text=tasks[2]["id"])
-    item.get_by_label("Keep both").check()
+    assert home.migrations()[0]["state"] == "planned"
+    choose(page, "For all 5", "Keep Roost’s")
+    choose(page, "Tasks (4)", "Take the browser’s")
+    _choose_for(page, tasks[2], "Keep both")
+    _choose_for(page, tasks[3], "Keep Roost’s")
     _migrate(page)
-    assert home.titles() == ["New 0", "New 1", "New 2", "Old 2"]
+    assert home.titles() == ["New 0", "New 1", "New 2", "Old 2", "Old 3"]
     assert [one["name"] for one in home.data("/environments")] == ["old"]
 
 
@@ -92,6 +72,7 @@ def test_a_merge_takes_the_sides_that_were_chosen_for_its_fields(
     home.bring({"task-store": store(old)})
     fields = {"title": "New title", "description": "new words", "branch": "new-branch"}
     page.goto(home.app(site, {"task-store": store(old | fields | {"updatedAt": LATER})}))
+    plan(page)
     _to_conflicts(page, 1)
     choose(page, "For this one", "Merge both")
     choose(page, "title", "Roost’s")
@@ -103,29 +84,30 @@ def test_a_merge_takes_the_sides_that_were_chosen_for_its_fields(
     assert merged["description"] == "old words"
 
 
-def test_choices_outlast_a_reload(page: Page, site: Site, home: Home) -> None:
-    old = task("Old")
-    home.bring({"task-store": store(old)})
-    page.goto(home.app(site, {"task-store": store(old | {"title": "New"})}))
-    _to_conflicts(page, 1)
-    choose(page, "For this one", "Take the browser’s")
+def test_choices_outlast_a_reload_and_a_look_back_at_the_plan(
+    page: Page, site: Site, home: Home
+) -> None:
+    tasks = [task("Old 0"), task("Old 1")]
+    home.bring({"task-store": store(*tasks)})
+    page.goto(home.app(site, {"task-store": changed(tasks)}))
+    plan(page)
+    _to_conflicts(page, 2)
+    choose(page, "For all 2", "Take the browser’s")
+    _choose_for(page, tasks[0], "Keep both")
     page.reload()
-    heading(page, PLAN)
-    click(page, "Decide 1 conflict")
-    chosen = within(page, "For this one").get_by_label("Take the browser’s")
-    expect(chosen).to_be_checked()
+    _to_conflicts(page, 2)
+    expect(within(page, "For all 2").get_by_label("Take the browser’s")).to_be_checked()
     click(page, "Back")
-    heading(page, PLAN)
-    click(page, "Decide 1 conflict")
+    _to_conflicts(page, 2)
     _migrate(page)
-    assert home.titles() == ["New"]
+    assert home.titles() == ["New 0", "New 1", "Old 0"]
 
 
 def test_more_conflicts_than_a_page_has_are_all_decided(page: Page, site: Site, home: Home) -> None:
     tasks = [task(f"Old {number:03}") for number in range(130)]
     home.bring({"task-store": store(*tasks)})
-    changed = [one | {"title": one["title"].replace("Old", "New")} for one in tasks]
-    page.goto(home.app(site, {"task-store": store(*changed)}))
+    page.goto(home.app(site, {"task-store": changed(tasks)}))
+    plan(page)
     _to_conflicts(page, 130)
     expect(page.locator(".item")).to_have_count(100)
     page.locator(".item").first.get_by_label("Keep Roost’s").check()
@@ -144,7 +126,8 @@ def test_what_somebody_changes_while_it_is_decided_is_asked_again(
 ) -> None:
     same, other = task("Same"), task("Old")
     home.bring({"task-store": store(same, other)})
-    page.goto(home.app(site, {"task-store": store(same, other | {"title": "New"})}))
+    page.goto(home.app(site, {"task-store": changed([same, other])}))
+    plan(page)
     _to_conflicts(page, 1)
     choose(page, "For this one", "Take the browser’s")
     path = f"/tasks/{same['id']}"
@@ -152,6 +135,6 @@ def test_what_somebody_changes_while_it_is_decided_is_asked_again(
     click(page, "Migrate now")
     heading(page, "2 items differ from what Roost has")
     choose(page, "For all 2", "Keep Roost’s")
-    page.locator(".item").filter(has_text=other["id"]).get_by_label("Take the browser’s").check()
+    _choose_for(page, other, "Take the browser’s")
     _migrate(page)
     assert home.titles() == ["Changed meanwhile", "New"]

@@ -181,6 +181,7 @@ def test_an_ended_token_is_asked_for_again_and_it_goes_on_from_there(
     click(page, "Migrate now")
     heading(page, CONNECT)
     says(page, "Roost does not know this page any more.", "alert")
+    assert remembered(page)["token"] is None
     _press(_opened(page), "button", "Allow")
     heading(page, PLAN)
     click(page, "Migrate now")

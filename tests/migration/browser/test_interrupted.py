@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from tests.migration.browser.walk import (
     UNDONE,
     click,
     heading,
+    migrate,
     plan,
     remembered,
     says,
@@ -28,8 +30,8 @@ from tests.support.schema import as_role
 from tests.support.server import serving, wait_until
 
 #: More than a batch has.
-MANY = 1_200
-GATE = "Task 700"
+MANY = 600
+GATE = "Task 550"
 
 
 def _keys() -> dict[str, str]:
@@ -46,30 +48,42 @@ def _is_half_done(home: Home) -> bool:
     return bool(migration["state"] == "applying" and migration["progress"]["done"] == 500)
 
 
-def test_a_reload_in_the_middle_finds_it_again(page: Page, site: Site, home: Home) -> None:
+def test_a_reload_at_any_step_goes_on_from_there(page: Page, site: Site, home: Home) -> None:
     page.goto(home.app(site, _keys()))
     plan(page)
+    page.reload()
+    heading(page, PLAN)
     with closed_gate(home.database, GATE) as gate:
         click(page, "Migrate now")
         heading(page, "Migrating")
         wait_until(lambda: _is_half_done(home), "the first batch is written")
-        expect(page.get_by_text("500 of 1,200 items", exact=False)).to_be_visible()
+        expect(page.get_by_text("500 of 600 items", exact=False)).to_be_visible()
         page.reload()
         heading(page, "Migrating")
         expect(page.get_by_role("progressbar")).to_have_attribute("value", "500")
         expect(page.get_by_text("Writing: task-store")).to_be_visible()
         gate.open()
         heading(page, DONE)
+    page.reload()
+    heading(page, DONE)
+    click(page, "Undo this migration")
+    heading(page, UNDONE)
+    page.reload()
+    heading(page, UNDONE)
     [migration] = home.migrations()
-    assert migration["counts"]["created"] == MANY
+    assert (migration["state"], migration["counts"]["created"]) == ("undone", MANY)
+    click(page, "Start again")
+    heading(page, FOUND)
+    page.reload()
+    heading(page, FOUND)
 
 
 def test_it_is_put_away_in_the_middle_and_goes_on_in_roost(
     page: Page, site: Site, home: Home
 ) -> None:
-    page.goto(home.app(site, _keys()))
+    page.goto(home.app(site, {"task-store": store(task("Held"))}))
     plan(page)
-    with closed_gate(home.database, GATE) as gate:
+    with closed_gate(home.database, "Held") as gate:
         click(page, "Migrate now")
         heading(page, "Migrating")
         click(page, "Not now")
@@ -81,83 +95,79 @@ def test_it_is_put_away_in_the_middle_and_goes_on_in_roost(
     heading(page, DONE)
 
 
-def test_a_lost_answer_is_asked_for_again_and_nothing_is_begun_twice(
-    page: Page, site: Site, home: Home
-) -> None:
-    keys: list[str] = []
+@dataclass
+class _FirstLost:
+    """A network that brings the first request to Roost or not, and its answer never."""
 
-    def lose(route: Route) -> None:
+    arrives: bool = True
+    #: Whether the page learns that it failed; or else waits.
+    fails: bool = False
+    keys: list[str] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
+
+    def __call__(self, route: Route) -> None:
         if route.request.method != "POST":
             route.continue_()
             return
-        keys.append(route.request.headers["idempotency-key"])
-        if len(keys) == 1:
-            # It arrives at Roost; the answer does not come back.
-            route.fetch()
-            route.abort()
-        else:
+        self.keys.append(route.request.headers["idempotency-key"])
+        self.sent.append(json.loads(route.request.post_data or "{}")["keys"])
+        if len(self.keys) > 1:
             route.continue_()
+            return
+        if self.arrives:
+            assert route.fetch().status == 202
+        if self.fails:
+            route.abort("connectionreset")
 
-    page.route("**/api/v1/migration", lose)
+
+def _continue_by(network: _FirstLost, page: Page, site: Site, home: Home) -> None:
+    page.route("**/api/v1/migration", network)
     page.goto(home.app(site, {"theme": "dark"}))
     heading(page, FOUND)
     click(page, "Continue")
-    says(page, "Roost did not answer; trying again in 0.5 s.")
-    heading(page, PLAN)
-    assert (len(keys), len(set(keys)), len(home.migrations())) == (2, 1, 1)
-
-
-def test_a_request_that_never_arrived_is_sent_again_after_a_reload(
-    page: Page, site: Site, home: Home
-) -> None:
-    keys: list[str] = []
-
-    def hold(route: Route) -> None:
-        if route.request.method == "POST":
-            keys.append(route.request.headers["idempotency-key"])
-        if route.request.method != "POST" or len(keys) > 1:
-            route.continue_()
-
-    page.route("**/api/v1/migration", hold)
-    page.goto(home.app(site, {"theme": "dark"}))
-    heading(page, FOUND)
-    click(page, "Continue")
-    wait_until(lambda: _pumped(page, lambda: keys), "the request is on its way")
-    page.reload()
-    heading(page, PLAN)
-    assert (len(keys), len(set(keys)), len(home.migrations())) == (2, 1, 1)
-
-
-def test_an_app_that_wrote_before_the_reload_has_its_new_data_sent(
-    page: Page, site: Site, home: Home
-) -> None:
-    sent: list[Any] = []
-
-    def lose_first(route: Route) -> None:
-        if route.request.method == "POST":
-            sent.append(json.loads(route.request.post_data or "{}")["keys"])
-        if route.request.method == "POST" and len(sent) == 1:
-            route.fetch()
-        else:
-            route.continue_()
-
-    page.route("**/api/v1/migration", lose_first)
-    page.goto(home.app(site, {"theme": "dark"}))
-    heading(page, FOUND)
-    click(page, "Continue")
-    wait_until(lambda: _pumped(page, home.migrations), "the request has arrived")
-    page.evaluate("localStorage.setItem('theme', 'light')")
-    page.reload()
-    heading(page, PLAN)
-    assert sent[-1] == {"theme": "light"}
-    dump = home.client.get(f"/migration/{home.migrations()[0]['id']}/backup").json()
-    assert dump["keys"] == {"theme": "light"}
 
 
 def _pumped(page: Page, look: Callable[[], Any]) -> Any:
     """Look, and let Playwright's routes run meanwhile."""
     page.evaluate("0")
     return look()
+
+
+def test_a_lost_answer_is_asked_for_again_and_nothing_is_begun_twice(
+    page: Page, site: Site, home: Home
+) -> None:
+    network = _FirstLost(fails=True)
+    _continue_by(network, page, site, home)
+    says(page, "Roost did not answer; trying again in 0.5 s.")
+    heading(page, PLAN)
+    assert (len(network.keys), len(set(network.keys)), len(home.migrations())) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("arrives", [True, False], ids=["arrived", "never arrived"])
+def test_a_page_that_was_loaded_again_before_the_answer_sends_the_same_request(
+    page: Page, site: Site, home: Home, *, arrives: bool
+) -> None:
+    network = _FirstLost(arrives)
+    _continue_by(network, page, site, home)
+    begun = home.migrations if arrives else lambda: network.keys
+    wait_until(lambda: _pumped(page, begun), "the request is on its way")
+    page.reload()
+    heading(page, PLAN)
+    assert (len(network.keys), len(set(network.keys)), len(home.migrations())) == (2, 1, 1)
+
+
+def test_an_app_that_wrote_before_the_reload_has_its_new_data_sent(
+    page: Page, site: Site, home: Home
+) -> None:
+    network = _FirstLost()
+    _continue_by(network, page, site, home)
+    wait_until(lambda: _pumped(page, home.migrations), "the request has arrived")
+    page.evaluate("localStorage.setItem('theme', 'light')")
+    page.reload()
+    heading(page, PLAN)
+    assert network.sent[-1] == {"theme": "light"}
+    dump = home.client.get(f"/migration/{home.migrations()[0]['id']}/backup").json()
+    assert dump["keys"] == {"theme": "light"}
 
 
 def test_a_migration_that_runs_already_is_taken_over(page: Page, site: Site, home: Home) -> None:
@@ -189,13 +199,13 @@ def test_without_events_it_asks_again_and_again(page: Page, site: Site, home: Ho
     plan(page)
     with closed_gate(home.database, GATE) as gate:
         click(page, "Migrate now")
-        expect(page.get_by_text("500 of 1,200 items", exact=False)).to_be_visible()
+        expect(page.get_by_text("500 of 600 items", exact=False)).to_be_visible()
         gate.open()
         heading(page, DONE)
     assert sum(path.endswith("/events") for path in asked) <= 2, "once for the plan, once after it"
 
 
-def test_a_network_that_is_lost_for_long_is_said_and_can_be_tried_again(
+def test_a_lost_network_is_said_and_waited_for_and_then_can_be_tried_again(
     page: Page, site: Site, home: Home
 ) -> None:
     page.clock.install()
@@ -213,17 +223,16 @@ def test_a_network_that_is_lost_for_long_is_said_and_can_be_tried_again(
     wait_until(gave_up, "it gives up")
     says(page, "cannot be reached. Nothing is lost", "alert")
     heading(page, FOUND)
-    page.context.set_offline(False)
     click(page, "Continue")
+    says(page, "Roost did not answer; trying again in")
+    page.context.set_offline(False)
     heading(page, PLAN)
     assert len(home.migrations()) == 1
 
 
 def test_an_undo_whose_answer_is_lost_is_done_once(page: Page, site: Site, home: Home) -> None:
     page.goto(home.app(site, {"task-store": store(task("Only"))}))
-    plan(page)
-    click(page, "Migrate now")
-    heading(page, DONE)
+    migrate(page)
 
     def lose(route: Route) -> None:
         route.fetch()
@@ -261,18 +270,3 @@ def test_a_server_that_is_killed_and_started_again_goes_on_and_so_does_the_page(
             click(page, "Clear 1 key in this browser")
             says(page, "1 key cleared.")
             assert storage(page) == {}
-
-
-@pytest.mark.parametrize("step", ["reload", "again"])
-def test_the_result_is_there_after_a_reload_until_it_is_begun_anew(
-    page: Page, site: Site, home: Home, step: str
-) -> None:
-    page.goto(home.app(site, {"theme": "dark"}))
-    plan(page)
-    click(page, "Migrate now")
-    heading(page, DONE)
-    if step == "again":
-        click(page, "Start again")
-        heading(page, FOUND)
-    page.reload()
-    heading(page, DONE if step == "reload" else FOUND)
