@@ -93,7 +93,7 @@ def _body(names: Names, earlier: list[dict[str, Any]]) -> str:
         "<code>roost migrate export.json</code> on the server.</p></noscript>"
         '<script type="module" src="/migrate.js"></script>'
         '<script type="module" src="/migrate/page.js"></script>'
-        f"<h2>Earlier migrations</h2>{_list(earlier)}"
+        f'<h2>Earlier migrations</h2><div id="earlier">{_list(earlier)}</div>'
     )
 
 
@@ -113,14 +113,14 @@ def _row(one: dict[str, Any]) -> str:
         f"{one['counts'][name]} {name}" for name in _SHOWN if one["counts"].get(name)
     )
     when = html.escape(one["createdAt"][:16].replace("T", " "))
-    name, state = html.escape(one["id"]), html.escape(one["state"])
-    cells = (one["origin"] or "a file", counts or "nothing")
+    name = html.escape(one["id"])
+    cells = (one["state"], one["origin"] or "a file", counts or "nothing")
     described = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
     # It opens the migration in the element, where what is to be done is said again.
     button = f'<button class="button" type="button" data-migration="{name}" hidden>'
     return (
         f"<tr><td>{when} UTC<br><small><code>{name}</code></small></td>"
-        f'<td data-state="{name}">{state}</td>{described}<td>{button}{_step(one)}</button> '
+        f"{described}<td>{button}{_step(one)}</button> "
         f'<a href="{API}/migration/{name}/backup">Download the dump</a></td></tr>'
     )
 

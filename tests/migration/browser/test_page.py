@@ -2,11 +2,12 @@
 
 import json
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from roost.migration.pages import SNIPPET
-from tests.migration.browser.home import Home
+from tests.migration.browser.home import Home, store, task
 from tests.migration.browser.site import Site
+from tests.migration.browser.walk import DONE, UNDONE, click, heading
 from tests.support.server import API
 
 KEEP = """
@@ -47,6 +48,41 @@ def test_the_migration_page_keeps_to_its_policy_and_lists_what_came(page: Page, 
     row.get_by_role("link", name="Download the dump").click()
     page.wait_for_url(f"{home.url}{API}{path}")
     assert "MIGRATION_BACKUP_NOT_FOUND" in page.inner_text("body"), "no download that fails mutely"
+
+
+def test_an_earlier_migration_is_undone_from_the_list_and_brought_back(
+    page: Page, home: Home
+) -> None:
+    home.bring({"task-store": store(task("Only"))})
+    home.log_in(page.context)
+    page.goto(f"{home.url}/migrate")
+    row = page.get_by_role("row").filter(has_text="http://first.test")
+    row.get_by_role("button", name="Undo", exact=True).click()
+    heading(page, DONE)
+    click(page, "Undo this migration")
+    heading(page, UNDONE)
+    assert home.titles() == []
+    expect(row).to_contain_text("undone")
+    row.get_by_role("button", name="Undo the undo").click()
+    heading(page, UNDONE)
+    page.locator("roost-migrate").get_by_role("button", name="Undo the undo").click()
+    heading(page, DONE)
+    assert home.titles() == ["Only"]
+
+
+def test_what_is_migrated_on_the_page_is_listed_there_with_its_undo(page: Page, home: Home) -> None:
+    home.log_in(page.context)
+    page.goto(f"{home.url}/migrate")
+    content = json.dumps({"task-store": store(task("Only"))}).encode()
+    page.get_by_label("Export file").set_input_files(
+        {"name": "export.json", "mimeType": "application/json", "buffer": content}
+    )
+    click(page, "Continue")
+    click(page, "Migrate now")
+    heading(page, DONE)
+    row = page.get_by_role("row").filter(has_text="a file")
+    expect(row).to_contain_text("completed")
+    expect(row.get_by_role("button")).to_have_text("Undo")
 
 
 def test_who_is_not_logged_in_is_led_from_the_migration_page_to_the_log_in(

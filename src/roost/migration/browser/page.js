@@ -12,15 +12,27 @@ copy.addEventListener("click", async () => {
   document.querySelector("#copied").textContent = done ? "Copied." : "Selected: copy it with Ctrl+C.";
 });
 
-for (const button of document.querySelectorAll("[data-migration]")) {
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    element.open(button.dataset.migration);
-    element.scrollIntoView();
-  });
-}
+// Without this script there is no element to open them in.
+const offer = () => document.querySelectorAll("[data-migration]").forEach((button) => { button.hidden = false; });
+offer();
 
-element.addEventListener("roost-migrate", ({detail: {migration}}) => {
-  const cell = migration && document.querySelector(`[data-state="${CSS.escape(migration.id)}"]`);
-  if (cell) cell.textContent = migration.state;
+document.addEventListener("click", ({target}) => {
+  const id = target.dataset.migration;
+  if (!id) return;
+  element.open(id);
+  element.scrollIntoView();
+});
+
+// The list is Roost's to write: with each step of the element it is asked for again.
+let last;
+element.addEventListener("roost-migrate", async ({detail: {migration}}) => {
+  const now = migration && `${migration.id} ${migration.state}`;
+  if (!now || now === last) return;
+  last = now;
+  const text = await fetch(location.href).then((answer) => answer.ok ? answer.text() : "", () => "");
+  const list = new DOMParser().parseFromString(text, "text/html").querySelector("#earlier");
+  // Without an answer, or with a later step on its way, what is there stays.
+  if (!list || now !== last) return;
+  document.querySelector("#earlier").replaceWith(list);
+  offer();
 });
