@@ -1,7 +1,8 @@
 """What tests need beside Python packages, installed where that is possible.
 
-Browsers, PgBouncer, Redis and other PostgreSQL versions come from Debian's packages. Where those
-can't be installed (another system, no rights), the tests that need them are skipped and say so.
+Browsers, PgBouncer, Redis and other PostgreSQL versions come from Debian's packages, what pages
+import from npm's, by their lock. Where those can't be installed (another system, no rights, no
+npm), the tests that need them are skipped and say so.
 """
 
 import os
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 PACKAGES = {
     # what is looked for -> the package that has it
@@ -18,24 +20,53 @@ PACKAGES = {
     "/usr/bin/chromium": "chromium",
     "/usr/bin/firefox-esr": "firefox-esr",
 }
+#: Real stores, for a real page to fill.
+BROWSER_APP = Path(__file__).parents[1] / "fixtures" / "browser"
 
 
 def main() -> None:
-    """Install what is missing, if this is Debian and we may."""
+    """Install what is missing."""
+    install_debian_packages()
+    install_npm_packages()
+
+
+def install_debian_packages() -> None:
+    """Install programs, if this is Debian and we may."""
     missing = [name for path, name in PACKAGES.items() if not Path(path).exists()]
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        print(f"not installed, their tests will be skipped: {', '.join(missing)}", file=sys.stderr)  # noqa: T201 -- a command's word
+        _say(f"not installed, their tests will be skipped: {', '.join(missing)}")
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     # A server that the package starts by itself would be in nobody's way, but is not wanted.
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
     for command in (["apt-get", "update", "-qq"], install):
-        done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
-        if done.returncode != 0:
-            print(f"{' '.join(command)} failed:\n{done.stderr}", file=sys.stderr)  # noqa: T201 -- likewise
+        if not _done(command, env=environment):
             return
+
+
+def install_npm_packages() -> None:
+    """Install what the lock file has, with the hashes it has, unless that is there already."""
+    lock = BROWSER_APP / "package-lock.json"
+    installed = BROWSER_APP / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+        return
+    if shutil.which("npm") is None:
+        _say("npm is missing: the tests of real stores will be skipped")
+        return
+    _done(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=BROWSER_APP)
+
+
+def _done(command: list[str], **options: Any) -> bool:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        _say(f"{' '.join(command)} failed:\n{done.stderr}")
+    return done.returncode == 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 -- a command's word
 
 
 if __name__ == "__main__":
