@@ -53,7 +53,7 @@ def question_page(asked: Asked, names: Names) -> Reply:
     reply = html_page(
         "Connect a page · Roost",
         f"<h1>Move data to Roost?</h1><p><b>{origin}</b> asks to move what it keeps in this "
-        f"browser to your workspace.</p><table>{table}</table>"
+        f'browser to your workspace.</p><table class="any">{table}</table>'
         f'<form method="post" action="{path}"><button class="button">Allow</button> '
         f'<a class="button" href="{path}&amp;refused=true">Don’t allow</a></form>'
         "<p><small>Allow it only if you began this on that page yourself.</small></p>",

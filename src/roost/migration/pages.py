@@ -102,7 +102,7 @@ def _list(earlier: list[dict[str, Any]]) -> str:
         return "<p>There are none yet.</p>"
     rows = "".join(map(_row, earlier))
     return (
-        '<div class="wide"><table><tr><th>When<th>State<th>From<th>Items<th></tr>'
+        '<div class="wide"><table class="cards"><tr><th>When<th>State<th>From<th>Items<th></tr>'
         f"{rows}</table></div><p>Each can be undone at any time: what it made or changed goes back "
         "to what it was. What somebody has changed since stays, and is named.</p>"
     )

@@ -31,6 +31,12 @@ nav a { margin-right: 1rem }
   color: inherit; cursor: pointer }
 .line { white-space: pre-wrap; overflow-wrap: anywhere; user-select: all }
 .wide { overflow-x: auto }
+.any td { overflow-wrap: anywhere }
+@media (max-width: 40rem) {
+  .cards tr { display: block; border-top: 1px solid var(--line); padding: .5rem 0 }
+  .cards tr:first-child { display: none }
+  .cards td { display: block; border: 0; padding: .1rem 0 }
+}
 """
 _HTML = b"text/html; charset=utf-8"
 _ACCEPTS = re.compile(r"\s*text/html\s*(?:;|$)", re.IGNORECASE)

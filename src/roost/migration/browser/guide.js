@@ -228,7 +228,7 @@ function left(app) {
   const end = ENDS[migration?.state];
   return [
     title(end ?? "Paused"),
-    p(end ? "It can be looked at here, and undone."
+    p(end ? "You can look at it here."
       : migration && !moves(migration) ? "Nothing was changed. Roost keeps the plan; you can go on with it here."
       : id || key ? "Roost goes on with what it has received."
       : "Nothing was changed, here or in Roost."),
