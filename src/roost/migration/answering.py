@@ -2,17 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from roost import errors
 from roost.db.sealing import SecretBox
+from roost.errors import ProblemError
 from roost.migration import queries
 from roost.migration.background import Background, Run
+from roost.migration.once import AnsweredError, Once, Seal
 from roost.migration.service import Migrations
 from roost.web import body, idempotency
 from roost.web.endpoint import API, Call
-from roost.web.kit import Kit, context_of, found
+from roost.web.kit import Kit, found
 from roost.web.reply import Reply, item
 
 READ, WRITE = "migration:read", "migration:write"
@@ -54,47 +55,31 @@ class Desk:
             reply.header("preference-applied", _ASYNC)
         else:
             begun: list[UUID] = []
-            await run(begun.append)
+            try:
+                await run(begun.append)
+            except (ProblemError, AnsweredError):
+                raise
+            except Exception:
+                # Whatever of it was committed goes on when the database can again.
+                self.background.resume()
+                raise
             [migration_id] = begun
             reply = await self.shown(call, migration_id, status)
         reply.header("location", f"{ALL}/{migration_id}")
         return reply
 
-    async def once(self, call: Call, print_: bytes, work: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def once(
+        self,
+        call: Call,
+        print_: bytes,
+        work: Callable[[Seal], Awaitable[Reply]],
+        status: int = 202,
+    ) -> Reply:
         """Answer once for each idempotency key; `print_` says what was asked for.
 
-        A migration is many transactions, so the key is recorded when the last one is over. A
-        second try before that finds the first one running, or its rows there already.
+        `status` is that of the answer to a second try after the first one's was lost.
         """
-        key = idempotency.read_key(call.header("idempotency-key"))
-        if key is None:
-            return await work()
-        earlier = await self._earlier(call, key, print_)
-        if earlier is not None:
-            return earlier
-        reply = await work()
-
-        async def record(transaction: Any) -> None:  # noqa: ANN401 -- a transaction
-            if not await idempotency.earlier_answer(transaction, call.principal, key, print_):
-                await idempotency.record(transaction, call.principal, key, reply)
-
-        await self.kit.database.write(context_of(call), record)
-        return reply
-
-    async def _earlier(self, call: Call, key: str, print_: bytes) -> Reply | None:
-        answer: Reply | None = None
-
-        async def look(transaction: Any) -> None:  # noqa: ANN401 -- a transaction
-            nonlocal answer
-            answer = await idempotency.earlier_answer(transaction, call.principal, key, print_)
-            if answer is None:
-                raise _FreeError
-
-        try:
-            await self.kit.database.write(context_of(call), look)
-        except _FreeError:
-            return None
-        return answer
+        return await Once(self.kit, call, print_, status).answer(work)
 
     async def read(self, call: Call, limit: int, seconds: float | None = None) -> bytes:
         """Read a body, and ask again whether its sender may."""
@@ -103,10 +88,6 @@ class Desk:
         await call.still_admitted()
         body.require_json(scope)
         return raw
-
-
-class _FreeError(Exception):
-    """Nobody has used the key; its claim is undone with the transaction."""
 
 
 def request_print(call: Call, raw: bytes) -> bytes:

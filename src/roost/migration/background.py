@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from roost.errors import ProblemError
+from roost.migration.once import AnsweredError
 
 _log = logging.getLogger("roost.migration")
 
@@ -22,6 +23,8 @@ class Background:
         """`resume` goes on with what could not, when the database is there again."""
         self._resume = resume
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._resuming: asyncio.Task[Any] | None = None
+        self._wanted = False
 
     async def begin(self, run: Run) -> UUID:
         """Start it; gives the migration's id once it is certain to go on, else raises."""
@@ -35,7 +38,13 @@ class Background:
         await asyncio.wait([begun, task], return_when=asyncio.FIRST_COMPLETED)
         if not begun.done():
             begun.cancel()
-            await task  # raises what kept it from beginning
+            try:
+                await task  # raises what kept it from beginning
+            except (ProblemError, AnsweredError):
+                raise
+            except Exception:
+                self.resume()
+                raise
             message = "a migration ended without having begun"
             raise RuntimeError(message)
         task.add_done_callback(self._ended)
@@ -50,11 +59,21 @@ class Background:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
-        if isinstance(error, ProblemError):
+        if isinstance(error, ProblemError | AnsweredError):
             return  # somebody else moved it on, and knows
         _log.warning("a migration could not go on yet", exc_info=error)
-        if self._resume is not None:
-            self._keep(self._resume())
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on, by and by, with whatever was left."""
+        self._wanted = self._resume is not None
+        if self._wanted and (self._resuming is None or self._resuming.done()):
+            self._resuming = self._keep(self._resume_wanted())
+
+    async def _resume_wanted(self) -> None:
+        while self._wanted and self._resume is not None:
+            self._wanted = False
+            await self._resume()
 
     async def close(self) -> None:
         """Stop what is running."""

@@ -13,6 +13,7 @@ from roost.migration import queries
 from roost.migration.answering import ALL, ITEM, READ, UNKNOWN, WRITE, Desk, request_print
 from roost.migration.background import Background, Begun
 from roost.migration.downloads import Downloads
+from roost.migration.once import Asked, Seal
 from roost.migration.request import read_start
 from roost.migration.service import Migrations
 from roost.migration.steps import Steps
@@ -120,7 +121,7 @@ class Beginning:
         held = [await self.desk.read(call, self.limit, DUMP_SECONDS)]
         print_ = request_print(call, held[0])
 
-        async def work() -> Reply:
+        async def work(seal: Seal) -> Reply:
             # Not kept any longer than it takes: it may be large.
             start = await asyncio.to_thread(read_start, held.pop())
             principal = call.principal
@@ -131,7 +132,7 @@ class Beginning:
                     principal.user_id,
                     start.received,
                     start.config,
-                    on_begun=begun,
+                    asked=Asked(begun, seal),
                 )
 
             return await self.desk.carried_out(call, run, 201)

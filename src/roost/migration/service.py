@@ -21,14 +21,12 @@ from roost.migration.content import encode
 from roost.migration.dump import Packed, Received, pack
 from roost.migration.ledger import Ledger, OnProgress, SupersededError
 from roost.migration.model import Config, Progress, State, may_follow
+from roost.migration.once import NOBODY, Asked, Seal, unsealed
 from roost.migration.resolutions import WAITING, Answer, choose
 from roost.migration.standing import locked, not_now
 from roost.migration.targets.target import Place
 from roost.migration.text import safe
 from roost.migration.undo import undo
-
-OnBegun = Callable[[UUID], None]
-"""Told the migration's id when it is certain that it goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Migrations:
         config: Config,
         *,
         on_progress: OnProgress | None = None,
-        on_begun: OnBegun | None = None,
+        asked: Asked = NOBODY,
     ) -> UUID:
         """Store a dump and migrate it, as far as `config` lets it go; gives the migration's id.
 
@@ -58,10 +56,11 @@ class Migrations:
         received.forget()
         async with self._at_work(workspace_id, user_id):
             migration_id = uuid7()
-            await self._receive(workspace_id, user_id, migration_id, packed, received, config)
+            await self._receive(
+                workspace_id, user_id, migration_id, packed, received, config, asked.seal
+            )
             del packed
-            if on_begun is not None:
-                on_begun(migration_id)
+            asked.begun(migration_id)
             await self._carry(self._ledger(workspace_id, user_id, migration_id, on_progress))
         return migration_id
 
@@ -70,10 +69,10 @@ class Migrations:
         workspace_id: UUID,
         user_id: UUID,
         migration_id: UUID,
-        on_begun: OnBegun | None = None,
+        asked: Asked = NOBODY,
     ) -> None:
         """Carry out a plan. MIGRATION_NOT_FOUND, MIGRATION_STATE or MIGRATION_IN_PROGRESS."""
-        await self._go_on(workspace_id, user_id, migration_id, [], on_begun, approved=True)
+        await self._go_on(workspace_id, user_id, migration_id, [], asked, approved=True)
 
     async def resolve(
         self,
@@ -81,14 +80,14 @@ class Migrations:
         user_id: UUID,
         migration_id: UUID,
         answers: Sequence[Answer],
-        on_begun: OnBegun | None = None,
+        asked: Asked = NOBODY,
     ) -> None:
         """Say what is to be done with conflicts; goes on when that was all it waited for.
 
         MIGRATION_NOT_FOUND, MIGRATION_STATE, MIGRATION_IN_PROGRESS, or VALIDATION_ERROR for an
         answer to what is no conflict.
         """
-        await self._go_on(workspace_id, user_id, migration_id, answers, on_begun, approved=False)
+        await self._go_on(workspace_id, user_id, migration_id, answers, asked, approved=False)
 
     async def _go_on(  # noqa: PLR0913 -- whose, which, what, and who watches
         self,
@@ -96,23 +95,27 @@ class Migrations:
         user_id: UUID,
         migration_id: UUID,
         answers: Sequence[Answer],
-        on_begun: OnBegun | None,
+        asked: Asked,
         *,
         approved: bool,
     ) -> None:
         async with self._at_work(workspace_id, user_id):
             ledger = self._ledger(workspace_id, user_id, migration_id)
-            goes_on = await self.database.write(
-                ledger.context,
-                lambda transaction: choose(transaction, ledger.place, answers, approved=approved),
-            )
+
+            async def decide(transaction: Transaction) -> bool:
+                goes_on = await choose(transaction, ledger.place, answers, approved=approved)
+                await asked.seal(transaction, migration_id)
+                return goes_on
+
+            goes_on = await self.database.write(ledger.context, decide)
             self.announce()
-            if on_begun is not None:
-                on_begun(migration_id)
+            asked.begun(migration_id)
             if goes_on:
                 await self._carry(ledger)
 
-    async def cancel(self, workspace_id: UUID, user_id: UUID, migration_id: UUID) -> None:
+    async def cancel(
+        self, workspace_id: UUID, user_id: UUID, migration_id: UUID, seal: Seal = unsealed
+    ) -> None:
         """Give up a migration that waits. MIGRATION_NOT_FOUND, MIGRATION_STATE."""
         place = Place(workspace_id, user_id, self.box, migration_id)
 
@@ -122,6 +125,7 @@ class Migrations:
                 what = "it is under way" if may_follow(state, State.CANCELLED) else "it has ended"
                 raise not_now(state, what)
             await transaction.row(writes.CANCEL, workspace=workspace_id, migration=migration_id)
+            await seal(transaction, migration_id)
 
         await self.database.write(Context(workspace_id, user_id, cause=str(migration_id)), work)
         self.announce()
@@ -133,15 +137,14 @@ class Migrations:
         migration_id: UUID,
         *,
         force: bool,
-        on_begun: OnBegun | None = None,
+        asked: Asked = NOBODY,
     ) -> None:
         """Take a migration back, or take that back. Errors as `roost.migration.undo`."""
         async with self._at_work(workspace_id, user_id):
             await self._state(workspace_id, user_id, migration_id)
-            if on_begun is not None:
-                on_begun(migration_id)
+            asked.begun(migration_id)
             place = Place(workspace_id, user_id, self.box, migration_id)
-            await undo(self.database, place, force=force)
+            await undo(self.database, place, asked.seal, force=force)
         self.announce()
 
     @asynccontextmanager
@@ -150,7 +153,10 @@ class Migrations:
         async with claimed(self.database, workspace_id, user_id) as mine:
             if not mine:
                 raise ProblemError(errors.MIGRATION_IN_PROGRESS)
-            await finish_earlier(self.database, self._ledger, workspace_id, user_id)
+            try:
+                await finish_earlier(self.database, self._ledger, workspace_id, user_id)
+            except SupersededError as error:
+                raise ProblemError(errors.MIGRATION_IN_PROGRESS) from error
             yield
 
     async def _carry(self, ledger: Ledger) -> None:
@@ -194,6 +200,7 @@ class Migrations:
         packed: Packed,
         received: Received,
         config: Config,
+        seal: Seal,
     ) -> None:
         """Store the dump, in a transaction of its own, before anything of it is parsed."""
         origin = safe(received.origin)[0] if received.origin else None
@@ -217,6 +224,7 @@ class Migrations:
                 size=packed.size,
                 content=packed.content,
             )
+            await seal(transaction, migration_id)
 
         try:
             await self.database.write(Context(workspace_id, user_id, cause=str(migration_id)), work)

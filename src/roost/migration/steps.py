@@ -1,5 +1,7 @@
 """Steps of a migration over HTTP: approve, resolve, cancel, undo."""
 
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -8,6 +10,7 @@ import msgspec
 from roost.migration.answering import ITEM, STEP, WRITE, Desk, request_print
 from roost.migration.background import Begun
 from roost.migration.model import Resolution
+from roost.migration.once import Asked, Seal
 from roost.migration.resolutions import Answer
 from roost.migration.wire import KindName, Migration
 from roost.web import body
@@ -71,12 +74,10 @@ class Steps:
         """Carry out a plan."""
         whose = self._whose(call)
 
-        async def run(begun: Begun) -> None:
-            await self._desk.migrations.approve(*whose, begun)
+        async def run(seal: Seal, begun: Begun) -> None:
+            await self._desk.migrations.approve(*whose, Asked(begun, seal))
 
-        return await self._desk.once(
-            call, request_print(call, b""), lambda: self._desk.carried_out(call, run)
-        )
+        return await self._once(call, b"", run)
 
     async def resolve(self, call: Call) -> Reply:
         """Write answers down, and go on when nothing is left open."""
@@ -88,22 +89,20 @@ class Steps:
         ]
         whose = self._whose(call)
 
-        async def run(begun: Begun) -> None:
-            await self._desk.migrations.resolve(*whose, answers, begun)
+        async def run(seal: Seal, begun: Begun) -> None:
+            await self._desk.migrations.resolve(*whose, answers, Asked(begun, seal))
 
-        return await self._desk.once(
-            call, request_print(call, raw), lambda: self._desk.carried_out(call, run)
-        )
+        return await self._once(call, raw, run)
 
     async def cancel(self, call: Call) -> Reply:
         """Give up a migration that waits."""
         whose = self._whose(call)
 
-        async def work() -> Reply:
-            await self._desk.migrations.cancel(*whose)
+        async def work(seal: Seal) -> Reply:
+            await self._desk.migrations.cancel(*whose, seal)
             return await self._desk.shown(call, whose[2])
 
-        return await self._desk.once(call, request_print(call, b""), work)
+        return await self._desk.once(call, request_print(call, b""), work, 200)
 
     async def undo(self, call: Call) -> Reply:
         """Take it back, or take that back."""
@@ -111,11 +110,23 @@ class Steps:
         given: UndoOptions = body.decode(raw, _UNDO)
         whose = self._whose(call)
 
-        async def run(begun: Begun) -> None:
-            await self._desk.migrations.undo(*whose, force=given.force, on_begun=begun)
+        async def run(seal: Seal, begun: Begun) -> None:
+            await self._desk.migrations.undo(*whose, force=given.force, asked=Asked(begun, seal))
 
+        return await self._once(call, raw, run, 200)
+
+    async def _once(
+        self,
+        call: Call,
+        raw: bytes,
+        run: Callable[[Seal, Begun], Coroutine[Any, Any, None]],
+        status: int = 202,
+    ) -> Reply:
         return await self._desk.once(
-            call, request_print(call, raw), lambda: self._desk.carried_out(call, run)
+            call,
+            request_print(call, raw),
+            lambda seal: self._desk.carried_out(call, partial(run, seal)),
+            status,
         )
 
     @staticmethod

@@ -12,6 +12,7 @@ from roost.identity.audit.trail import Trail
 from roost.migration import writes
 from roost.migration.content import encode
 from roost.migration.model import State
+from roost.migration.once import Seal, unsealed
 from roost.migration.reversal.migrations import Kept, Reversal, cause
 from roost.migration.standing import locked, not_now
 from roost.migration.targets.target import Place
@@ -34,11 +35,11 @@ class Undo(msgspec.Struct, rename="camel", kw_only=True):
     kept: list[Kept]
 
 
-async def undo(database: Database, place: Place, *, force: bool) -> None:
+async def undo(database: Database, place: Place, seal: Seal = unsealed, *, force: bool) -> None:
     """Take a migration back; when that was done, take the undo back.
 
-    Rows that somebody has changed since stay, and are named; with `force` they go too.
-    MIGRATION_NOT_FOUND; MIGRATION_STATE while it waits or runs.
+    Rows that somebody has changed since stay, and are named; with `force` they go too. `seal` ends
+    the transaction. MIGRATION_NOT_FOUND; MIGRATION_STATE while it waits or runs.
     """
 
     async def count(transaction: Transaction) -> int:
@@ -47,7 +48,7 @@ async def undo(database: Database, place: Place, *, force: bool) -> None:
 
     number = await database.write(Context(place.workspace_id, place.user_id), count)
     context = Context(place.workspace_id, place.user_id, cause=cause(place, number))
-    await database.write(context, partial(_undo, place, number, force))
+    await database.write(context, partial(_undo, place, number, seal, force))
 
 
 async def _ended(transaction: Transaction, place: Place) -> Any:  # noqa: ANN401 -- a record
@@ -62,7 +63,13 @@ def _earlier(row: Any) -> Undo | None:  # noqa: ANN401 -- a record
     return msgspec.json.decode(row["undo"], type=Undo | None) if row["undo"] else None
 
 
-async def _undo(place: Place, number: int, force: bool, transaction: Transaction) -> None:  # noqa: FBT001 -- by partial
+async def _undo(
+    place: Place,
+    number: int,
+    seal: Seal,
+    force: bool,  # noqa: FBT001 -- by partial
+    transaction: Transaction,
+) -> None:
     row = await _ended(transaction, place)
     earlier, state = _earlier(row), State(row["state"])
     if (earlier.number + 1 if earlier else 1) != number:
@@ -90,3 +97,5 @@ async def _undo(place: Place, number: int, force: bool, transaction: Transaction
     await transaction.row(writes.UNDONE, **this, **values)
     trail = Trail(place.workspace_id, place.user_id, request_id=cause(place, number))
     await trail.record(transaction, "migration.undone", ("migration", place.migration_id))
+    # Last, for its answer is the migration as it is now.
+    await seal(transaction, place.migration_id)
