@@ -40,7 +40,11 @@ class Reversed(msgspec.Struct):
 
 
 async def units_of(rows: Rows, changes: Iterable[Change]) -> dict[Row, Unit]:
-    """Put changes together with what they hang on, and with what hangs on it now."""
+    """Put changes together with what they hang on, and with what hangs on it now.
+
+    All of it is locked before anybody looks at who has changed it since: whoever is at one of the
+    rows at this moment has been waited for, and whoever comes later waits.
+    """
     units: dict[Row, Unit] = {}
     parts: dict[str, list[Change]] = {part: [] for part in _WHOLE_OF}
     for change in changes:
@@ -57,6 +61,9 @@ async def units_of(rows: Rows, changes: Iterable[Change]) -> dict[Row, Unit]:
             if whole is not None:
                 unit = units.setdefault((table, whole), Unit(table, whole))
                 unit.parts.append(change)
+    for table in _ORDER:
+        await rows.lock(table, [each.id for each in units.values() if each.table == table])
+    for part, table in _WHOLE_OF.items():
         wholes = [each.id for each in units.values() if each.table == table]
         for member, whole in (await rows.members(part, wholes)).items():
             units[table, whole].members.add(member)

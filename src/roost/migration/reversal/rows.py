@@ -112,6 +112,17 @@ _DELETE: Final = {
     )
     for name, table in TABLES.items()
 }
+# In one order, so that two who lock the same rows wait for each other in turn.
+_LOCK: Final = {
+    name: compiled(
+        f"select {name}.lock",
+        select(table.c.id)
+        .where(table.c.workspace_id == WORKSPACE, is_any(table.c.id))
+        .order_by(table.c.id)
+        .with_for_update(),
+    )
+    for name, table in TABLES.items()
+}
 _MEMBERS: Final = {
     part: compiled(
         f"select {part}.members",
@@ -165,6 +176,11 @@ class Rows:
         self._sealed = sealed
         self.taken: Sealed = {}
         self.put_back: set[str] = set()
+
+    async def lock(self, table: str, ids: Sequence[str]) -> None:
+        """Keep everybody else from these rows, and from hanging anything on them."""
+        if ids:
+            await self._transaction.rows(_LOCK[table], workspace=self._workspace, ids=ids)
 
     async def members(self, part: str, wholes: Sequence[str]) -> dict[str, str]:
         """The rows of `part` that hang on these, each with what it hangs on."""
