@@ -43,6 +43,7 @@ from roost.web.kit import Kit
 from roost.web.pages import page_endpoints
 from roost.web.probes import Probes, disk_check
 from roost.web.rate import Limits
+from roost.web.stopping import with_last_words
 
 SCHEMA_TOOLS: Mapping[str, object] = {"journal": install_sql() + ";" + grant_sql("roost_app")}
 """What schema revisions need of rooms above `db`."""
@@ -216,7 +217,9 @@ class Application:
             request_max_body_size=None,
             logging_config=None,
         )
-        return with_headers(with_cors(app, origins), parts.ticker, settings.public_url)
+        return with_headers(
+            with_cors(with_last_words(app), origins), parts.ticker, settings.public_url
+        )
 
     def _checks(self, parts: Parts) -> dict[str, Any]:
         async def database() -> str:

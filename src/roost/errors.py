@@ -405,6 +405,24 @@ DATABASE_UNAVAILABLE = _entry(
     "not confirmed may or may not have happened: repeat it with the same `Idempotency-Key`.",
     "Try again after the number of seconds in `Retry-After`.",
 )
+STORAGE_FULL = _entry(
+    "STORAGE_FULL",
+    507,
+    "The database's disk is full",
+    "PostgreSQL had no room to write, and the change was not made. A migration keeps what it has "
+    "committed, stands where it is, and goes on by itself when there is room.",
+    "Make room where PostgreSQL keeps its data, and send the request again with the same "
+    "`Idempotency-Key`.",
+)
+SERVER_STOPPING = _entry(
+    "SERVER_STOPPING",
+    503,
+    "The server is being stopped",
+    "The server was stopped while the request was under way, and it took longer than "
+    "`ROOST_SHUTDOWN_SECONDS`. Its change was made, or not: look, or repeat it with the same "
+    "`Idempotency-Key`. A migration goes on at the next start.",
+    "Try again after the number of seconds in `Retry-After`.",
+)
 QUERY_TIMEOUT = _entry(
     "QUERY_TIMEOUT",
     503,

@@ -4,21 +4,26 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+import asyncpg
 
 from roost.db.faults import DatabaseError
 from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
 from roost.migration import writes
 from roost.migration.claim import claimed
-from roost.migration.ledger import Ledger, SupersededError
+from roost.migration.failure import internal_error, too_slow
+from roost.migration.ledger import SLOW, Ledger, SupersededError
 from roost.migration.run import abandon, carry_out
 
 _log = logging.getLogger("roost.migration")
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 300.0
 """Seconds between two tries to resume what could not go on."""
 
+LATER: Final = (asyncpg.InsufficientResourcesError, asyncpg.PostgresIOError)
+"""Errors of a database that can't now, and can when somebody has helped it: a full disk."""
 MakeLedger = Callable[[UUID, UUID, UUID], Ledger]
 """A ledger for a workspace, a user and a migration."""
 
@@ -27,12 +32,15 @@ async def carry_on(ledger: Ledger) -> None:
     """Go as far as it goes."""
     try:
         await carry_out(ledger)
-    except (DatabaseError, SupersededError, asyncio.CancelledError):
-        # The database was away or another process went on: it is resumed where it stands.
+    except (DatabaseError, SupersededError, asyncio.CancelledError, *LATER):
+        # The database was away or full, or another process went on: it is resumed where it stands.
         raise
+    except SLOW:
+        _log.warning("migration %s took the database too long", ledger.place.migration_id)
+        await abandon(ledger, too_slow())
     except Exception:  # noqa: BLE001 -- whatever it is, no migration may be stuck in it
         _log.exception("migration %s failed", ledger.place.migration_id)
-        await abandon(ledger)
+        await abandon(ledger, internal_error())
 
 
 async def finish_earlier(

@@ -68,6 +68,16 @@ def unverified_items(wrong: list[dict[str, Any]]) -> Failure:
     )
 
 
+def too_slow() -> Failure:
+    """Say that the database did not get a batch done in time, however often it was tried."""
+    return Failure(
+        code="QUERY_TIMEOUT",
+        message="The database took too long for a batch, at every try: it is overloaded, or "
+        "somebody holds the rows. What had been written was taken back, and the dump is kept. Try "
+        "again later, or with a smaller batchSize.",
+    )
+
+
 def internal_error() -> Failure:
     """Say that it was Roost's own fault."""
     return Failure(

@@ -5,9 +5,10 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from roost.db.faults import ContentionError, OutcomeUnknownError, UnavailableError
@@ -22,6 +23,8 @@ from roost.migration.targets.registry import Targets
 from roost.migration.targets.target import Place
 
 T = TypeVar("T")
+SLOW: Final = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, TimeoutError)
+"""What is said of a statement that takes too long: it, or the lock that it waits for."""
 OnProgress = Callable[[Progress], None]
 Work = Callable[[Transaction], Awaitable[T]]
 
@@ -217,7 +220,7 @@ class Ledger:
         for attempt in range(self.config.retry_attempts + 1):
             try:
                 await self.database.write(self.context, step)
-            except (UnavailableError, ContentionError, SupersededError) as error:
+            except (UnavailableError, ContentionError, SupersededError, *SLOW) as error:
                 if isinstance(error, OutcomeUnknownError):
                     left = self._pending, self.done
                 if left and await self._is_written(*left):

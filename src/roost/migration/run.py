@@ -11,7 +11,7 @@ import msgspec
 from roost.migration import queries
 from roost.migration.applying import apply
 from roost.migration.dump import open_stored
-from roost.migration.failure import Failure, internal_error
+from roost.migration.failure import Failure
 from roost.migration.ledger import Ledger
 from roost.migration.model import Config, Counts, Progress, State
 from roost.migration.occupied import occupied
@@ -57,9 +57,8 @@ async def _stored(ledger: Ledger) -> Dump:
     return await open_stored(row, ledger.place.box)
 
 
-async def abandon(ledger: Ledger) -> None:
-    """End it after a fault of Roost's own, with what it wrote taken back."""
-    failure = internal_error()
+async def abandon(ledger: Ledger, failure: Failure) -> None:
+    """End it where it can't go on, with what it wrote taken back."""
     if ledger.state is State.APPLYING:
         await give_up(ledger, failure, ledger.done)
     elif ledger.state is State.VERIFYING:

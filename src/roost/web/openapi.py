@@ -11,7 +11,14 @@ from roost.web.endpoint import Contract, Endpoint
 from roost.web.schemas import PAGINATION, PROBLEM, problem_schema, schema_hook
 
 _REF = "#/components/schemas/{name}"
-_ALWAYS = (errors.VALIDATION_ERROR, errors.INTERNAL_ERROR, errors.DATABASE_UNAVAILABLE)
+_ALWAYS = (
+    errors.VALIDATION_ERROR,
+    errors.INTERNAL_ERROR,
+    errors.DATABASE_UNAVAILABLE,
+    errors.QUERY_TIMEOUT,
+    errors.SERVER_STOPPING,
+    errors.STORAGE_FULL,
+)
 _WITH_LOGIN = (errors.UNAUTHORIZED, errors.FORBIDDEN, errors.WORKSPACE_NOT_FOUND)
 _WITH_BODY = (
     errors.MALFORMED_BODY,
@@ -223,7 +230,7 @@ def _responses(endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
 
 def _problems(endpoint: Endpoint) -> list[errors.Entry]:
     contract = endpoint.contract
-    found = [*_ALWAYS, *contract.problems, errors.QUERY_TIMEOUT]
+    found = [*_ALWAYS, *contract.problems]
     if contract.permission is not None:
         found += _WITH_LOGIN
     if contract.body is not None:

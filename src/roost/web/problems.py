@@ -93,6 +93,10 @@ _TRANSLATIONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Any], 
     ),
     (ContentionError, _retry(errors.CONTENTION, 1)),
     (UnavailableError, _retry(errors.DATABASE_UNAVAILABLE, 2)),
+    (
+        asyncpg.DiskFullError,
+        lambda _: ProblemError(errors.STORAGE_FULL, headers={"retry-after": "30"}),
+    ),
     (_AWAY, lambda _: ProblemError(errors.DATABASE_UNAVAILABLE, headers={"retry-after": "2"})),
     ((asyncpg.QueryCanceledError, TimeoutError), _retry(errors.QUERY_TIMEOUT, 5)),
     (
