@@ -199,3 +199,16 @@ async def test_what_somebody_changes_meanwhile_is_not_overwritten(bench: Bench) 
         migration = await person.migrate(KEYS, batchSize=1)
     assert migration["state"] == "completed"
     assert (await person.get(f"/tasks/{task(1)['id']}"))["title"] == "mine"
+
+
+async def test_what_somebody_removes_meanwhile_is_no_fault_of_the_migration(bench: Bench) -> None:
+    person = await bench.person()
+    body = (
+        "if new.title = 'Task 5' then perform set_config('roost.cause', 'a request', true); "
+        f"delete from tasks where id = '{task(1)['id']}' and workspace_id = new.workspace_id; "
+        "end if; return new;"
+    )
+    async with tampering(bench, person, "tasks", "before insert", body):
+        migration = await person.migrate(KEYS, batchSize=1)
+    assert (migration["state"], migration["error"]) == ("completed", None)
+    assert len(await person.get("/tasks")) == 5

@@ -1,12 +1,13 @@
 """Writing what was planned, a batch a transaction."""
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Final
 
 import asyncpg
 import msgspec
 
+from roost.db.faults import ContentionError
 from roost.db.pool import Transaction
 from roost.migration import quarantine, writes
 from roost.migration.backup import back_up_between
@@ -25,6 +26,9 @@ from roost.migration.targets.target import Change
 
 REFUSED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """What PostgreSQL says to a row that it does not take."""
+
+REPLANS: Final = 10
+"""Times that a single row is planned anew because it is not as it was."""
 
 
 class StaleError(Exception):
@@ -70,26 +74,47 @@ async def _write_ahead(ledger: Ledger, batch: Batch, turn: Turn, transaction: Tr
 
 
 async def _apply_part(ledger: Ledger, batch: Batch) -> None:
-    """Apply a batch; halve it where the database refuses a row, until that is found."""
+    """Apply a batch; halve it where it can't be done as a whole, until that is one row."""
     try:
-        try:
-            await ledger.write(partial(_apply_batch, ledger, batch))
-        except (StaleError, asyncpg.UniqueViolationError):
-            await ledger.write(partial(_replan, ledger, batch))
-            await ledger.write(partial(_apply_batch, ledger, batch))
-    except REFUSED as error:
+        await _apply_as_it_is_now(ledger, batch)
+    except (*REFUSED, StaleError) as error:
         if len(batch.items) > 1:
             half = len(batch.items) // 2
             await _apply_part(ledger, Batch(batch.start, batch.items[:half]))
             await _apply_part(ledger, Batch(batch.start + half, batch.items[half:]))
             return
-        refusal = refused_row(error, batch.items[0])
-        if not ledger.config.continue_on_error:
-            raise RefusedError(refusal) from error
-        item = quarantine.refused(batch.items[0], ledger.place.user_id, refusal.message)
-        batch = Batch(batch.start, [item])
-        await ledger.write(partial(_replan, ledger, batch))
+        if isinstance(error, StaleError):
+            message = f"others kept changing what {batch.items[0].key} would change"
+            raise ContentionError(message) from error
+        await _refused(ledger, batch, error)
+
+
+async def _apply_as_it_is_now(ledger: Ledger, batch: Batch) -> None:
+    """Apply a batch, planned anew when a row is not as it was; StaleError when none holds still."""
+    with suppress(StaleError, asyncpg.UniqueViolationError):
         await ledger.write(partial(_apply_batch, ledger, batch))
+        return
+    # Of a single row it takes many who write to it without a pause.
+    for left in reversed(range(1 if len(batch.items) > 1 else REPLANS)):
+        await ledger.write(partial(_replan, ledger, batch))
+        try:
+            await ledger.write(partial(_apply_batch, ledger, batch))
+        except StaleError:
+            if not left:
+                raise
+        else:
+            return
+
+
+async def _refused(ledger: Ledger, batch: Batch, error: asyncpg.PostgresError) -> None:
+    """Leave the one row out that the database does not take, or RefusedError."""
+    refusal = refused_row(error, batch.items[0])
+    if not ledger.config.continue_on_error:
+        raise RefusedError(refusal) from error
+    item = quarantine.refused(batch.items[0], ledger.place.user_id, refusal.message)
+    batch = Batch(batch.start, [item])
+    await ledger.write(partial(_replan, ledger, batch))
+    await ledger.write(partial(_apply_batch, ledger, batch))
 
 
 async def _replan(ledger: Ledger, batch: Batch, transaction: Transaction) -> None:

@@ -18,6 +18,7 @@ from roost.migration.ledger import Ledger
 from roost.migration.model import Item, Resolution, Verdict
 from roost.migration.pipelining import Turn, in_turn
 from roost.migration.planned_tasks import planned_tasks
+from roost.migration.removed import removed_by_others
 from roost.migration.resolving import copied
 from roost.migration.retreat import give_up
 from roost.migration.stream import Batch
@@ -126,10 +127,14 @@ async def _compare(
         ids.setdefault(each.table, []).append(each.target_id)
     place, targets = ledger.place, ledger.targets
     found = {table: await targets[table].found(transaction, place, ids[table]) for table in ids}
+    removed = {
+        table: await removed_by_others(transaction, place, table, set(ids[table]) - found[table].keys())
+        for table in ids
+    }
     wrong = []
     for each in expected:
         reason = _fault(each, found[each.table].get(each.target_id), place)
-        if reason is not None:
+        if reason is not None and each.target_id not in removed[each.table]:
             wrong.append(
                 {
                     "key": each.verdict["key"],

@@ -1,0 +1,60 @@
+"""Which rows somebody else has removed since a migration wrote them, as the journal has it."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import distinct_on
+
+from roost.db.pool import Transaction
+from roost.db.statements import compiled
+from roost.journal.tables import journal, relation
+from roost.migration.targets.target import WORKSPACE, Place
+
+_RELATIONS: Final = {
+    "task": "tasks",
+    "environment": "environments",
+    "document": "documents",
+    "secret": "kept_secrets",
+}
+_j, _r = journal.c, relation.c
+_latest: Any = (
+    select(_j.row_id, cast(_j.op, Text).label("op"), _j.cause)
+    .ext(distinct_on(_j.row_id))
+    .where(
+        _j.workspace_id == WORKSPACE,
+        _j.relation
+        == select(_r.id)
+        .where(
+            _r.schema == literal_column("'public'"),
+            cast(_r.name, Text) == bindparam("table", type_=Text),
+        )
+        .scalar_subquery(),
+        _j.row_id == func.any(bindparam("rows", type_=ARRAY(Text))),
+    )
+    .order_by(_j.row_id, _j.seq.desc())
+    .subquery("latest")
+)
+_REMOVED: Final = compiled(
+    "select journal.removed",
+    select(_latest.c.row_id).where(
+        _latest.c.op == literal_column("'D'"),
+        _latest.c.cause.is_distinct_from(bindparam("cause", type_=Text)),
+    ),
+)
+
+
+async def removed_by_others(
+    transaction: Transaction, place: Place, target: str, ids: Collection[str]
+) -> set[str]:
+    """Those of a target's rows whose last change was that somebody removed them."""
+    if not ids or target not in _RELATIONS:
+        return set()
+    rows = await transaction.rows(
+        _REMOVED,
+        workspace=place.workspace_id,
+        table=_RELATIONS[target],
+        rows=list(ids),
+        cause=str(place.migration_id),
+    )
+    return {row["row_id"] for row in rows}
