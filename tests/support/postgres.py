@@ -64,7 +64,9 @@ def reachable_directory() -> Iterator[Path]:
     try:
         yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        # Others look through all directories meanwhile, and would find this one half gone.
+        with _lock_of_all_runs():
+            shutil.rmtree(directory, ignore_errors=True)
         use.close()
 
 

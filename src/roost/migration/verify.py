@@ -128,7 +128,9 @@ async def _compare(
     place, targets = ledger.place, ledger.targets
     found = {table: await targets[table].found(transaction, place, ids[table]) for table in ids}
     removed = {
-        table: await removed_by_others(transaction, place, table, set(ids[table]) - found[table].keys())
+        table: await removed_by_others(
+            transaction, place, table, set(ids[table]) - found[table].keys()
+        )
         for table in ids
     }
     wrong = []
