@@ -128,9 +128,7 @@ class Server:
 
         def line() -> str | None:
             assert self.process.poll() is None, f"it ended: {self.logged}"
-            ready = [
-                text for text in self.said.splitlines() if text.startswith("Roost is ready at")
-            ]
+            ready = [text for text in self.said.splitlines() if " is ready at " in text]
             return ready[0] if ready else None
 
         self.url = wait_until(line, "the server is ready").split()[-1]
@@ -145,11 +143,18 @@ def _children(pid: int) -> set[int]:
 
 
 @contextmanager
-def starting(*options: str | Path, extra: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Start `roost serve` on a port of the system's choice; it has ended after the block."""
+def starting(
+    *options: str | Path,
+    extra: Mapping[str, str] | None = None,
+    command: Sequence[str] = ("serve",),
+) -> Iterator[Server]:
+    """Start `roost serve`, or another `command`, on a port of the system's choice.
+
+    It has ended after the block.
+    """
     with tempfile.NamedTemporaryFile() as output, tempfile.NamedTemporaryFile() as log:
-        command: Sequence[str | Path] = [ROOST, "serve", "--port", "0", *options]
-        process = subprocess.Popen(command, env=environment(extra), stdout=output, stderr=log)
+        line: Sequence[str | Path] = [ROOST, *command, "--port", "0", *options]
+        process = subprocess.Popen(line, env=environment(extra), stdout=output, stderr=log)
         server = Server(process, output, log)
         try:
             yield server
@@ -163,8 +168,12 @@ def starting(*options: str | Path, extra: Mapping[str, str] | None = None) -> It
 
 
 @contextmanager
-def serving(*options: str | Path, extra: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Start `roost serve` and wait until it is ready."""
-    with starting(*options, extra=extra) as server:
+def serving(
+    *options: str | Path,
+    extra: Mapping[str, str] | None = None,
+    command: Sequence[str] = ("serve",),
+) -> Iterator[Server]:
+    """Start `roost serve`, or another `command`, and wait until it is ready."""
+    with starting(*options, extra=extra, command=command) as server:
         server.await_ready()
         yield server

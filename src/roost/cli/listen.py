@@ -7,15 +7,16 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from roost.cli.context import CommandError
-from roost.cli.worker import HANDOVER, Handover
+from roost.cli.worker import HANDOVER
 from roost.web.origin import is_loopback
-from roost.web.protocol import Protocol
+from roost.web.protocol import Protocol as HttpProtocol
 
 WORKER_START_SECONDS = 60
 """How long a worker may take to load itself before it is held for hung."""
@@ -105,6 +106,15 @@ class _Supervisor(Multiprocess):
             self._tell = None
 
 
+class Handover(Protocol):
+    """What a worker is told, and `factory`: what makes its application, as `module:name`."""
+
+    factory: ClassVar[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it for the worker's environment."""
+
+
 def run_server(
     handover: Handover, listen: Listen, sock: socket.socket, shutdown_seconds: float, greeting: str
 ) -> None:
@@ -115,11 +125,11 @@ def run_server(
 
     os.environ[HANDOVER] = json.dumps(handover.as_json())
     config = uvicorn.Config(
-        "roost.cli.worker:application",
+        handover.factory,
         factory=True,
         workers=listen.workers,
         loop="uvloop",
-        http=Protocol,
+        http=HttpProtocol,
         lifespan="on",
         log_config=None,
         access_log=False,

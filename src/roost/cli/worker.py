@@ -8,7 +8,7 @@ import signal
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from roost.db.dsn import DatabaseConfig
 
@@ -22,6 +22,8 @@ class Handover:
 
     pool: DatabaseConfig
     data_dir: Path
+
+    factory: ClassVar = "roost.cli.worker:application"
 
     def as_json(self) -> dict[str, Any]:
         """Write it for the worker's environment."""
@@ -40,13 +42,13 @@ def application() -> Any:  # noqa: ANN401 -- an ASGI application
     from roost.telemetry import configure_logs  # noqa: PLC0415 -- likewise
 
     handover = Handover.from_json(json.loads(os.environ[HANDOVER]))
-    _end_with_parent()
+    end_with_parent()
     access = configure_logs(os.environ)
     settings = Settings.from_environment(os.environ)
     return Application(settings, handover.pool, handover.data_dir, access=access)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """See that no worker goes on without the process that holds the database.
 
     Only where the kernel can tell (Linux), and only in a worker of its own.

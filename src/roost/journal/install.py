@@ -2,7 +2,7 @@
 
 from importlib import resources
 
-VERSION = 2
+VERSION = 3
 """Grows with every change of the SQL; an older Roost refuses a newer schema."""
 
 _SCRIPTS = (
@@ -14,6 +14,7 @@ _SCRIPTS = (
     "triggers.sql",
     "attach.sql",
     "ticks.sql",
+    "following.sql",
     "redaction.sql",
     "grants.sql",
 )

@@ -102,6 +102,8 @@ class Ticker:
         self._connected = False
         self.changed = asyncio.Condition()
         """Notified of every new tick, and of a connection lost or found again."""
+        self.looked = asyncio.Condition()
+        """Notified when the snapshot is another than at the last look."""
 
     @property
     def latest(self) -> int:
@@ -134,6 +136,15 @@ class Ticker:
         async with self.changed:
             await self.changed.wait_for(lambda: self._latest > tick)
             return self._latest
+
+    async def wait_for_change(self, snapshot: str) -> str:
+        """Wait until the snapshot last looked at is another than `snapshot`; give it.
+
+        It changes with every transaction that wrote anything, DDL included.
+        """
+        async with self.looked:
+            await self.looked.wait_for(lambda: self._snapshot != snapshot)
+            return self._snapshot
 
     async def __aenter__(self) -> Self:
         """Start the task."""
@@ -191,7 +202,10 @@ class Ticker:
         except BaseException:
             self._announced = self._announced or announced
             raise
-        self._snapshot = snapshot
+        if snapshot != self._snapshot:
+            self._snapshot = snapshot
+            async with self.looked:
+                self.looked.notify_all()
         await self._set_connected(connected=True)
         if newest > self._latest:
             self._latest = newest

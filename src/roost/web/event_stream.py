@@ -37,23 +37,31 @@ class EventStream(Reply):
         """Send them."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         if scope["method"] != "HEAD":
-            sending = asyncio.create_task(self._send(send))
-            leaving = asyncio.create_task(_gone(receive))
-            try:
-                await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (sending, leaving):
-                    task.cancel()
-                await asyncio.wait([sending, leaving])
-            if not sending.cancelled() and sending.exception() is not None:
-                # The head is out: to cut it off is all that tells the reader.
-                sending.result()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await sent_until_gone(self.events, receive, send)
+        else:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send(self, send: Any) -> None:  # noqa: ANN401 -- ASGI
-        async with aclosing(self.events) as events:
-            async for part in events:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+
+async def sent_until_gone(events: AsyncGenerator[bytes, None], receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
+    """Send what comes until there is no more, or until the reader has gone; ends the answer."""
+    sending = asyncio.create_task(_send(events, send))
+    leaving = asyncio.create_task(_gone(receive))
+    try:
+        await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (sending, leaving):
+            task.cancel()
+        await asyncio.wait([sending, leaving])
+    if not sending.cancelled() and sending.exception() is not None:
+        # The head is out: to cut it off is all that tells the reader.
+        sending.result()
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send(events: AsyncGenerator[bytes, None], send: Any) -> None:  # noqa: ANN401 -- ASGI
+    async with aclosing(events) as parts:
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
 
 
 async def _gone(receive: Any) -> None:  # noqa: ANN401 -- ASGI

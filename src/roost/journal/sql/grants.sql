@@ -12,7 +12,8 @@ begin
     );
     execute format(
         'grant execute on function journal.make_tick(), journal.tick_lock(),'
-        ' journal.prepare_partitions(integer) to %I', role
+        ' journal.prepare_partitions(integer), journal.touched(bigint, bigint),'
+        ' journal.followed(bigint, bigint, uuid, integer[]) to %I', role
     );
 end
 $function$;

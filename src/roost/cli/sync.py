@@ -1,0 +1,96 @@
+"""`roost sync serve`: shapes over any PostgreSQL, in the protocol of ElectricSQL."""
+
+import asyncio
+import os
+from typing import Annotated
+
+import asyncpg
+import typer
+
+from roost.cli.context import CommandError
+from roost.cli.listen import Listen, run_server
+from roost.cli.sync_worker import SyncHandover
+from roost.db.dsn import DatabaseConfig, connection_arguments, read_url
+from roost.journal.install import grant_sql, install_sql, uninstall_sql
+from roost.sync import store
+from roost.sync.options import SyncOptions
+
+app = typer.Typer(no_args_is_help=True)
+_Url = Annotated[
+    str,
+    typer.Option("--database-url", help="The PostgreSQL to follow.", envvar="DATABASE_URL"),
+]
+
+
+@app.command("serve")
+def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
+    database_url: _Url,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0: any.", min=0, max=65535)] = 3000,
+    workers: Annotated[int, typer.Option(help="How many processes serve.", min=1, max=64)] = 1,
+    chunk_bytes: Annotated[
+        int, typer.Option(help="Bytes from which on a part of a log is full.", min=1)
+    ] = SyncOptions.chunk_bytes,
+    max_age: Annotated[
+        int, typer.Option(help="Seconds for which caches keep parts of a log.", min=0)
+    ] = SyncOptions.max_age,
+    stale_age: Annotated[
+        int, typer.Option(help="Seconds for which they may give stale ones.", min=0)
+    ] = SyncOptions.stale_age,
+    *,
+    allow_delete: Annotated[
+        bool, typer.Option("--allow-delete", help="Let clients drop shapes; for development.")
+    ] = False,
+) -> None:
+    """Serve `/v1/shape` for the tables of a database.
+
+    A table is put under a journal when it is first asked for: triggers, no replication slot. With
+    ROOST_SYNC_SECRET set, requests must carry it as `secret`.
+    """
+    url, pgbouncer = read_url(database_url)
+    config = DatabaseConfig(url, pgbouncer=pgbouncer)
+    options = SyncOptions(
+        chunk_bytes=chunk_bytes,
+        max_age=max_age,
+        stale_age=stale_age,
+        allow_delete=allow_delete,
+        look_every=0.0,
+    )
+    listen = Listen(host, port, workers)
+    sock = listen.bind()
+    asyncio.run(_install(config))
+    handover = SyncHandover(config, options, os.environ.get("ROOST_SYNC_SECRET") or None)
+    run_server(handover, listen, sock, 5.0, f"Roost sync is ready at {listen.url(sock)}")
+
+
+async def _install(config: DatabaseConfig) -> None:
+    """Make the journal and the tables of shapes, where that is not done yet."""
+    connection = await asyncpg.connect(**connection_arguments(config))
+    try:
+        await connection.execute(install_sql())
+        await connection.execute(store.install_sql())
+    except asyncpg.InsufficientPrivilegeError as error:
+        message = (
+            f"the schemas journal and sync can't be made ({error}): let a role that may create "
+            "schemas run what `roost sync sql` prints, and name this role with --grant-to"
+        )
+        raise CommandError(message) from error
+    finally:
+        await connection.close()
+
+
+@app.command("sql")
+def sql(
+    grant_to: Annotated[
+        str | None, typer.Option(help="The role that `roost sync serve` logs in as.")
+    ] = None,
+    *,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="How to remove it all.")] = False,
+) -> None:
+    """Print the SQL that `roost sync serve` needs, for somebody who may run it."""
+    statements = [install_sql(), store.install_sql()]
+    if grant_to is not None:
+        statements += [grant_sql(grant_to, window=True), store.grant_sql(grant_to)]
+    if uninstall:
+        statements = [uninstall_sql(), store.uninstall_sql()]
+    print("\n".join(f"{statement.rstrip().rstrip(';')};" for statement in statements))  # noqa: T201 -- the command's answer

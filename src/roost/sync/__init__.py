@@ -1,0 +1,1 @@
+"""Reading the journal forwards: shapes, in the protocol of ElectricSQL."""

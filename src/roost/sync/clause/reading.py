@@ -1,0 +1,127 @@
+"""Clauses as they come, read: a `where`, and an `order by` of plain columns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pglast import ast, parse_sql
+from pglast.parser import ParseError, scan
+
+from roost.sync.clause.printing import (
+    PLACE,
+    ClauseError,
+    FindTable,
+    Printer,
+    Scope,
+    TableName,
+    Tree,
+)
+from roost.sync.identifiers import quoted
+
+_WHERE: Final = "SELECT 1 WHERE "
+_ORDER: Final = "SELECT 1 ORDER BY "
+_FLAT: Final = frozenset(
+    [
+        *("IDENT", "UIDENT", "SCONST", "USCONST", "ICONST", "FCONST", "PARAM"),
+        *("AND", "OR", "ASCII_44", "ASCII_46", "ASCII_41", "ASCII_93"),
+        *("ASCII_60", "ASCII_61", "ASCII_62", "LESS_EQUALS", "GREATER_EQUALS", "NOT_EQUALS"),
+    ]
+)
+"""Tokens of which any number makes a tree no deeper."""
+_MOST_OPERATORS: Final = 1_000
+"""A tree 30,000 deep overflows the stack of the parser, which ends the process."""
+_DIRECTIONS: Final = {
+    "SORTBY_DEFAULT": "",
+    "SORTBY_ASC": " asc",
+    "SORTBY_DESC": " desc",
+}
+_NULLS: Final = {
+    "SORTBY_NULLS_DEFAULT": "",
+    "SORTBY_NULLS_FIRST": " nulls first",
+    "SORTBY_NULLS_LAST": " nulls last",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A condition with places for `parameters`; `tables` are those that its sub-queries read."""
+
+    text: str
+    parameters: tuple[str, ...] = ()
+    tables: tuple[TableName, ...] = ()
+
+    def sql(self, place: Callable[[int], str]) -> str:
+        """Write it with each place, numbered from 1, as `place` says."""
+        parts = self.text.split(PLACE)
+        return "".join(place(int(part)) if at % 2 else part for at, part in enumerate(parts))
+
+
+def read_where(text: str, scope: Scope, values: Mapping[str, str], find_table: FindTable) -> Clause:
+    """Read a condition on the rows of `scope`. ClauseError with the part that is wrong."""
+    node = _only_select(_WHERE, text)
+    if node.whereClause is None or _has_more(node, "whereClause"):
+        message = "only a condition is allowed here"
+        raise ClauseError(message)
+    printer = Printer([scope], find_table, values)
+    sql = _printed(printer, node.whereClause)
+    return Clause(sql, tuple(printer.parameters), tuple(dict.fromkeys(printer.tables)))
+
+
+def _printed(printer: Printer, node: Tree) -> str:
+    try:
+        return printer.expression(node)
+    except ClauseError as error:
+        if error.location < 0:
+            raise
+        place = max(error.location - len(_WHERE), 0)
+        message = f"At location {place}: {error.message}"
+        raise ClauseError(message, place) from None
+
+
+def read_order(text: str, scope: Scope) -> str:
+    """Read the columns to order by. ClauseError for anything but columns and directions."""
+    node = _only_select(_ORDER, text)
+    if _has_more(node, "sortClause"):
+        message = "only columns are allowed here"
+        raise ClauseError(message)
+    printed = []
+    for each in node.sortClause:
+        names = [part.sval for part in getattr(each.node, "fields", ()) if hasattr(part, "sval")]
+        if not isinstance(each.node, ast.ColumnRef) or len(names) != 1 or each.useOp:
+            message = "only columns may be ordered by, each with asc, desc, nulls first or last"
+            raise ClauseError(message)
+        if names[0] not in scope.columns:
+            message = f"unknown reference {names[0]}"
+            raise ClauseError(message)
+        direction = _DIRECTIONS[each.sortby_dir.name] + _NULLS[each.sortby_nulls.name]
+        printed.append(f"{quoted(scope.table[1])}.{quoted(names[0])}{direction}")
+    return ", ".join(printed)
+
+
+def _only_select(prefix: str, text: str) -> Tree:
+    try:
+        if sum(each.name not in _FLAT for each in scan(prefix + text)) > _MOST_OPERATORS:
+            message = f"the clause has more than {_MOST_OPERATORS} operators and parentheses"
+            raise ClauseError(message)
+        statements = parse_sql(prefix + text)
+    except ParseError as error:
+        message, *place = error.args
+        where = f"At location {place[0]}: " if place and isinstance(place[0], int) else ""
+        text = f"{where}{message}"
+        raise ClauseError(text) from None
+    except (RecursionError, UnicodeError, ValueError):
+        message = "the clause cannot be read"
+        raise ClauseError(message) from None
+    if len(statements) != 1:
+        message = 'unescaped ";" causing statement split'
+        raise ClauseError(message)
+    return statements[0].stmt
+
+
+def _has_more(node: Tree, allowed: str) -> bool:
+    """Whether the statement has any clause beside `allowed`, or is no plain select at all."""
+    is_select: bool = type(node) is ast.SelectStmt
+    if not is_select or node.op.name != "SETOP_NONE":
+        return True
+    settled = {"targetList", "op", "limitOption", allowed}
+    return any(bool(getattr(node, name)) for name in set(node) - settled)

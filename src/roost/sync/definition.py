@@ -1,0 +1,151 @@
+"""What a shape is: a table's rows that match, some of its columns, and how changes are told."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from roost.sync.catalog import Relation
+from roost.sync.clause.allowed import MOMENTS
+from roost.sync.clause.printing import ClauseError, FindTable, Scope
+from roost.sync.clause.reading import Clause, read_where
+from roost.sync.identifiers import quoted
+from roost.sync.refusal import invalid
+from roost.sync.request import ShapeRequest
+
+_WRONG: Final = (
+    asyncpg.SyntaxOrAccessError,
+    asyncpg.DataError,
+    asyncpg.exceptions.FeatureNotSupportedError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A clause that PostgreSQL has accepted: each of its parameters has a type."""
+
+    clause: Clause
+    types: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> list[str]:
+        """The parameters' texts, to be bound as one array."""
+        return list(self.clause.parameters)
+
+    def sql(self, array: str) -> str:
+        """Write it, with the parameters taken out of the text array that `array` stands for."""
+        return self.clause.sql(lambda n: f"cast(({array}::text[])[{n}] as {self.types[n - 1]})")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One shape. Equal ones share a log; `identity` is what they are equal by."""
+
+    relation: Relation
+    columns: tuple[str, ...]
+    condition: Condition | None = None
+    dependencies: tuple[Relation, ...] = ()
+    full: bool = False
+    changes_only: bool = False
+    workspace_id: UUID | None = None
+    user_id: UUID | None = None
+
+    @property
+    def identity(self) -> bytes:
+        """32 bytes that tell it from any other definition, and from itself before a DDL."""
+        condition = self.condition
+        facts = (
+            self.relation.oid,
+            self.relation.signature,
+            self.columns,
+            [(each.oid, each.signature) for each in self.dependencies],
+            condition and (condition.clause.text, condition.clause.parameters, condition.types),
+            self.full,
+            self.changes_only,
+            self.workspace_id,
+            self.user_id,
+        )
+        return hashlib.sha256(msgspec.json.encode(facts)).digest()
+
+    @property
+    def all_columns(self) -> bool:
+        """Whether no column is left out."""
+        return len(self.columns) == len(self.relation.columns)
+
+
+def chosen_columns(
+    relation: Relation, wanted: Sequence[str] | None, published: frozenset[str]
+) -> tuple[str, ...]:
+    """The columns of a shape, in the table's order; the key's are always among them."""
+    names = [each.name for each in relation.columns if each.name in published]
+    if wanted is None:
+        return tuple(names)
+    if unknown := [name for name in wanted if name not in names]:
+        listed = ", ".join(unknown)
+        raise invalid("columns", f"The following columns are not found on the table: {listed}")
+    if relation.has_key and (missing := [name for name in relation.key if name not in wanted]):
+        listed = ", ".join(missing)
+        message = "The list of columns must include all primary key columns, missing: "
+        raise invalid("columns", message + listed)
+    return tuple(name for name in names if name in set(wanted))
+
+
+def read_condition(
+    request: ShapeRequest, relation: Relation, published: frozenset[str], find_table: FindTable
+) -> Clause | None:
+    """Read the request's `where`; a RefusalError names the part that is wrong."""
+    if request.where is None:
+        return None
+    scope = Scope((relation.schema, relation.name), published)
+    try:
+        return read_where(request.where, scope, request.params, find_table)
+    except ClauseError as error:
+        raise invalid("where", error.message) from None
+
+
+async def accepted(
+    connection: Any,  # noqa: ANN401 -- asyncpg's
+    relation: Relation,
+    clause: Clause,
+    refuse: Callable[[str], Exception],
+) -> Condition:
+    """Let PostgreSQL say that a clause is a condition, and of which types its parameters are.
+
+    Nothing is run. Raises what `refuse` makes of PostgreSQL's message.
+    """
+    table = f"{relation.sql} as {quoted(relation.name)}"
+    text = clause.sql(lambda n: f"${n}")
+    try:
+        prepared = await connection.prepare(f"select {text} from {table}")  # noqa: S608 -- printed from a tree
+    except _WRONG as error:
+        raise refuse(_told(error)) from None
+    [result] = prepared.get_attributes()
+    if result.type.name != "bool":
+        message = "WHERE clause must return a boolean"
+        raise refuse(message)
+    kinds = prepared.get_parameters()
+    for kind, value in zip(kinds, clause.parameters, strict=True):
+        _require_fixed(kind.name, value, refuse)
+    return Condition(clause, tuple(_type_sql(kind) for kind in kinds))
+
+
+def _type_sql(kind: Any) -> str:  # noqa: ANN401 -- asyncpg's
+    name = kind.name.removesuffix("[]")
+    return f"{quoted(kind.schema)}.{quoted(name)}{kind.name[len(name) :]}"
+
+
+def _require_fixed(kind: str, value: str, refuse: Callable[[str], Exception]) -> None:
+    """Refuse `now` and `today` as moments: a shape's rows may not change with the clock alone."""
+    if kind.removesuffix("[]") in MOMENTS and any(
+        word in value.lower() for word in ("now", "today", "tomorrow", "yesterday")
+    ):
+        message = f"{value[:100]!r} is another moment each time: give a fixed one"
+        raise refuse(message)
+
+
+def _told(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

@@ -1,0 +1,126 @@
+"""Which tables may be followed, by whom, and as what."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from roost.sync.catalog import Relation, find_relation, signatures
+from roost.sync.clause.printing import Scope, TableName
+from roost.sync.identifiers import DEFAULT_SCHEMA
+from roost.sync.refusal import RefusalError, invalid
+from roost.sync.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who follows: the tenant and the user whose rows these may be; None where there are none."""
+
+    workspace_id: UUID | None = None
+    user_id: UUID | None = None
+
+
+ANYBODY = Reader()
+
+
+class Shelf(Protocol):
+    """Says what is published."""
+
+    def columns(self, table: TableName) -> frozenset[str] | None:
+        """A table's columns that may be seen; all when empty; None when it is not published."""
+
+    async def prepare(self, relation: Relation) -> bool:
+        """See to it that the table's changes are journaled; whether anything had to be done."""
+
+
+class FixedShelf:
+    """Tables that were put under the journal by whoever made them."""
+
+    def __init__(self, tables: Mapping[str, frozenset[str]]) -> None:
+        self._tables = tables
+
+    def columns(self, table: TableName) -> frozenset[str] | None:
+        """The columns that were published with the table."""
+        return self._tables.get(table[1]) if table[0] == DEFAULT_SCHEMA else None
+
+    async def prepare(self, relation: Relation) -> bool:
+        """Nothing to do: a table that is not journaled is a fault of ours."""
+        if relation.journaled is None:
+            message = f"{relation.sql} is published and not journaled"
+            raise RuntimeError(message)
+        return False
+
+
+class Library:
+    """Tables as they are now: looked at again when anything in the database has changed."""
+
+    def __init__(self, source: Source, shelf: Shelf, fresh_for: float) -> None:
+        self._source = source
+        self._shelf = shelf
+        self._fresh_for = fresh_for
+        self._known: dict[TableName, tuple[Relation, float]] = {}
+
+    def forget(self, table: TableName) -> None:
+        """Look at a table anew the next time."""
+        self._known.pop(table, None)
+
+    async def refresh(self) -> set[int]:
+        """Look whether tables have changed; gives the oids of those that have."""
+        known = dict(self._known)
+        if not known:
+            return set()
+        oids = [relation.oid for relation, _ in known.values()]
+        async with self._source.database.connection() as connection:
+            now = await signatures(connection, oids)
+        stale = set()
+        for table, (relation, _) in known.items():
+            if now.get(relation.oid) != relation.signature:
+                self.forget(table)
+                stale.add(relation.oid)
+            elif table in self._known:
+                self._known[table] = (relation, time.monotonic())
+        return stale
+
+    async def relation(self, table: TableName) -> tuple[Relation, frozenset[str]]:
+        """A published table and its published columns. RefusalError when there is none."""
+        known = self._known.get(table)
+        if known is None or time.monotonic() - known[1] > self._fresh_for:
+            relation = await self._find(table)
+            known = self._known[table] = (relation, time.monotonic())
+        relation = known[0]
+        return relation, self.visible(relation)
+
+    async def _find(self, table: TableName) -> Relation:
+        if self._shelf.columns(table) is None:
+            raise missing(table)
+        relation = await self._look(table)
+        if relation is not None and await self._shelf.prepare(relation):
+            relation = await self._look(table)
+        if relation is None:
+            raise missing(table)
+        return relation
+
+    async def _look(self, table: TableName) -> Relation | None:
+        async with self._source.database.connection() as connection:
+            return await find_relation(connection, *table)
+
+    def visible(self, relation: Relation) -> frozenset[str]:
+        """The columns that may be named: what no row holds (virtual ones) can't be followed."""
+        published = self._shelf.columns((relation.schema, relation.name)) or frozenset()
+        present = {each.name for each in relation.columns if not each.is_virtual}
+        return frozenset(present & published if published else present)
+
+    def scope(self, relation: Relation) -> Scope:
+        """What a clause may name of a table."""
+        return Scope((relation.schema, relation.name), self.visible(relation))
+
+
+def missing(table: TableName) -> RefusalError:
+    """400: there is no such table, as far as the client may know."""
+    name = ".".join('"' + part.replace('"', '""') + '"' for part in table)
+    return invalid(
+        "table",
+        f"Table {name} does not exist. If the table name contains capitals or special characters"
+        " you must quote it.",
+    )

@@ -1,0 +1,86 @@
+"""What a tenant's transactions mean to one shape."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from roost.journal.entry import Entry as Changed
+from roost.journal.entry import Layout
+from roost.sync.definition import Definition
+from roost.sync.feed import Change, Feed, Transaction
+from roost.sync.matching import fitted, matching
+from roost.sync.messages import Entry, Values, Writer, numbered
+from roost.sync.source import Source
+
+
+class TruncatedError(Exception):
+    """The table was emptied at one go: the shape's log ends."""
+
+
+class Log:
+    """Makes a shape's log entries out of transactions."""
+
+    def __init__(self, definition: Definition, feed: Feed, source: Source) -> None:
+        self._definition = definition
+        self._relation = definition.relation
+        self._writer = Writer(definition)
+        self._feed = feed
+        self._source = source
+
+    async def entries(self, transactions: Sequence[Transaction]) -> list[Entry]:
+        """The entries that they add, in order. TruncatedError, LayoutError."""
+        mine = [
+            (each, changes)
+            for each in transactions
+            if (changes := [change for change in each.changes if self._is_mine(change)])
+        ]
+        if not mine:
+            return []
+        if any(change.entry.op == "T" for _, changes in mine for change in changes):
+            raise TruncatedError
+        within = await self._matching([c.entry for _, changes in mine for c in changes])
+        entries: list[Entry] = []
+        for transaction, changes in mine:
+            messages = [
+                (2 * change.place, message)
+                for change in changes
+                if (message := self._message(change.entry, within)) is not None
+            ]
+            entries += numbered(messages, transaction.xid, transaction.lsn)
+        return entries
+
+    def _is_mine(self, change: Change) -> bool:
+        return change.entry.relation == self._relation.journaled
+
+    async def _matching(self, changed: Sequence[Changed]) -> frozenset[str]:
+        images = [image for each in changed for image in self._images(each) if image is not None]
+        if self._definition.condition is None:
+            return frozenset(images)
+        async with self._source.reading(None) as connection:
+            return await matching(connection, self._relation, self._definition.condition, images)
+
+    def _images(self, entry: Changed) -> tuple[str | None, str | None]:
+        layout = self._layout(entry)
+        old, new = entry.old, entry.new
+        return (
+            None if old is None else fitted(self._relation, layout, old),
+            None if new is None else fitted(self._relation, layout, new),
+        )
+
+    def _layout(self, entry: Changed) -> Layout:
+        return self._feed.layouts[entry.layout]
+
+    def _message(self, entry: Changed, within: frozenset[str]) -> dict[str, Any] | None:
+        old, new = self._images(entry)
+        was, stays = old in within, new in within
+        if was and stays:
+            return self._writer.update(
+                self._values(entry, entry.old), self._values(entry, entry.new)
+            )
+        if stays:
+            return self._writer.insert(self._values(entry, entry.new))
+        if was:
+            return self._writer.delete(self._values(entry, entry.old))
+        return None
+
+    def _values(self, entry: Changed, image: str | None) -> Values:
+        return self._layout(entry).values(image or "()")

@@ -1,0 +1,70 @@
+"""The protocol's HTTP: which methods there are, what they read, and what browsers may see."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from roost.db.faults import DatabaseError, UnavailableError
+from roost.sync import answer
+from roost.sync.answer import Answer, Headers
+from roost.sync.library import ANYBODY, Reader
+from roost.sync.refusal import RefusalError, unavailable
+from roost.sync.request import read_request
+from roost.sync.service import Sync
+from roost.web import body
+
+JSON: Final = ("content-type", "application/json")
+METHODS: Final = "GET, POST, HEAD, DELETE, OPTIONS"
+_BODY_LIMIT: Final = 8 * 1024 * 1024
+
+
+async def respond(
+    sync: Sync,
+    method: str,
+    scope: Any,  # noqa: ANN401 -- ASGI
+    receive: Any,  # noqa: ANN401 -- ASGI
+    reader: Reader = ANYBODY,
+) -> Answer:
+    """Answer one request to `/v1/shape`, whatever comes of it."""
+    try:
+        return await _respond(sync, method, scope, receive, reader)
+    except RefusalError as error:
+        return answer.refusal(error)
+    except UnavailableError:
+        return answer.refusal(unavailable("The database cannot be reached at the moment."))
+    except DatabaseError as error:
+        return answer.refusal(unavailable(f"The database could not serve this: {error}"))
+
+
+async def _respond(sync: Sync, method: str, scope: Any, receive: Any, reader: Reader) -> Answer:  # noqa: ANN401 -- ASGI
+    query = scope["query_string"]
+    if method == "DELETE":
+        return await sync.delete(read_request(query + b"&offset=-1"), reader)
+    given = await body.read(scope, receive, _BODY_LIMIT) if method == "POST" else None
+    wanted = dict(scope["headers"]).get(b"if-none-match")
+    tag = None if wanted is None else wanted.decode("latin-1")
+    return await sync.answer(read_request(query, given), reader, tag)
+
+
+def cross_origin(headers: Mapping[bytes, bytes]) -> Headers:
+    """What lets a page of another origin read the answer."""
+    origin = headers.get(b"origin", b"*").decode("latin-1")
+    return [
+        ("access-control-allow-origin", origin),
+        ("access-control-expose-headers", answer.EXPOSED),
+        ("access-control-allow-methods", METHODS),
+    ]
+
+
+def preflight(headers: Mapping[bytes, bytes]) -> Headers:
+    """What a browser asks before it asks."""
+    wanted = headers.get(b"access-control-request-headers", b"*").decode("latin-1")
+    return [
+        ("access-control-allow-headers", wanted),
+        ("access-control-max-age", "86400"),
+        ("connection", "keep-alive"),
+    ]
+
+
+def encoded(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI has them."""
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers]

@@ -1,0 +1,216 @@
+"""The shapes that a worker knows: found by handle or by definition, made when there are none."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import Final
+from uuid import UUID
+
+from roost.sync.catalog import Relation
+from roost.sync.clause.printing import Scope, TableName
+from roost.sync.definition import (
+    Definition,
+    accepted,
+    chosen_columns,
+    read_condition,
+)
+from roost.sync.feed import Feed
+from roost.sync.library import Library, Reader
+from roost.sync.log import Log
+from roost.sync.options import SyncOptions
+from roost.sync.refusal import invalid, unavailable
+from roost.sync.request import ShapeRequest
+from roost.sync.shape import Shape
+from roost.sync.snapshot import ChangedError, take
+from roost.sync.source import Source
+from roost.sync.store import Store, Stored
+
+_TRIES: Final = 5
+"""Tables that change faster than they can be read are not followed."""
+
+
+class Shapes:
+    """Finds, makes, keeps and ends them."""
+
+    def __init__(
+        self, source: Source, library: Library, store: Store, options: SyncOptions
+    ) -> None:
+        self.library = library
+        self._source = source
+        self._store = store
+        self._options = options
+        self._feeds: dict[UUID | None, Feed] = {}
+        self._by_handle: OrderedDict[str, Shape] = OrderedDict()
+        self._current: dict[bytes, Shape] = {}
+        self._definitions: OrderedDict[tuple[object, ...], Definition] = OrderedDict()
+        self._making: dict[bytes, asyncio.Future[Shape]] = {}
+
+    @property
+    def all(self) -> list[Shape]:
+        """Those in memory."""
+        return list(self._by_handle.values())
+
+    def feed(self, workspace_id: UUID | None) -> Feed:
+        """The changes of a tenant."""
+        if workspace_id not in self._feeds:
+            self._feeds[workspace_id] = Feed(self._source, workspace_id)
+        return self._feeds[workspace_id]
+
+    @property
+    def feeds(self) -> list[Feed]:
+        """Those of all tenants that are followed."""
+        return list(self._feeds.values())
+
+    async def define(self, request: ShapeRequest, reader: Reader) -> Definition:
+        """Say which shape is meant. RefusalError names what is wrong."""
+        relation, published = await self.library.relation(request.table)
+        asked = (
+            *(reader, relation.oid, relation.signature, request.where, request.columns),
+            *(tuple(sorted(request.params.items())), request.full, request.changes_only),
+        )
+        known = self._definitions.get(asked)
+        if known is not None and not known.dependencies:
+            return known
+        definition = await self._define(request, reader, relation, published)
+        self._definitions[asked] = definition
+        while len(self._definitions) > self._options.max_shapes:
+            self._definitions.popitem(last=False)
+        return definition
+
+    async def _define(
+        self,
+        request: ShapeRequest,
+        reader: Reader,
+        relation: Relation,
+        published: frozenset[str],
+    ) -> Definition:
+        columns = chosen_columns(relation, request.columns, published)
+        condition, dependencies = None, ()
+        clause = read_condition(request, relation, published, _no_table)
+        if clause is not None:
+            async with self._source.reading(*_of(reader)) as connection:
+                condition = await accepted(
+                    connection, relation, clause, lambda text: invalid("where", text)
+                )
+        return Definition(
+            relation,
+            columns,
+            condition,
+            dependencies,
+            request.full,
+            request.changes_only,
+            *_of(reader),
+        )
+
+    async def named(self, handle: str, definition: Definition) -> Shape | None:
+        """The shape of that handle, if it is one of this definition and not over."""
+        shape = self._by_handle.get(handle)
+        if shape is None:
+            stored = await self._store.find(handle)
+            if stored is None or stored.identity != definition.identity:
+                return None
+            shape = self._keep(stored, definition)
+        if shape.is_retired or shape.definition.identity != definition.identity:
+            return None
+        self._use(shape)
+        return shape
+
+    async def current(self, definition: Definition) -> Shape:
+        """A shape whose first part is at hand: one that is fresh enough, or a new one."""
+        shape = self._current.get(definition.identity)
+        if shape is not None and self._is_fresh(shape):
+            self._use(shape)
+            return shape
+        making = self._making.get(definition.identity)
+        if making is None:
+            making = asyncio.ensure_future(self._make(definition))
+            self._making[definition.identity] = making
+            making.add_done_callback(lambda _: self._making.pop(definition.identity, None))
+        return await asyncio.shield(making)
+
+    def _is_fresh(self, shape: Shape) -> bool:
+        if shape.is_retired or shape.first is None:
+            return False
+        age = time.monotonic() - shape.made_at
+        return not shape.has_changed or age < self._options.renew_after
+
+    async def _make(self, definition: Definition) -> Shape:
+        try:
+            taken = await take(definition, self._source, self._store, self._options.chunk_bytes)
+        except ChangedError:
+            self.library.forget((definition.relation.schema, definition.relation.name))
+            raise
+        shape = self._keep(taken.stored, definition)
+        shape.first, shape.rest = taken.first, taken.done
+        shape.made_at = time.monotonic()
+        self._current[definition.identity] = shape
+        taken.done.add_done_callback(lambda done: _ended(shape, done))
+        return shape
+
+    def _keep(self, stored: Stored, definition: Definition) -> Shape:
+        feed = self.feed(definition.workspace_id)
+        log = Log(definition, feed, self._source)
+        shape = Shape(stored, definition, feed, log)
+        self._by_handle[stored.handle] = shape
+        self._use(shape)
+        self._make_room()
+        return shape
+
+    def _use(self, shape: Shape) -> None:
+        shape.used_at = time.monotonic()
+        self._by_handle.move_to_end(shape.handle)
+
+    def _make_room(self) -> None:
+        """Let go of what was unused for longest; it is read again when somebody asks for it."""
+        kept = sum(shape.bytes for shape in self._by_handle.values())
+        for shape in self.all:
+            full = len(self._by_handle) > self._options.max_shapes
+            if not full and kept <= self._options.kept_bytes:
+                return
+            if shape.waiting == 0 and shape is not next(reversed(self._by_handle.values())):
+                kept -= shape.bytes
+                self._drop(shape)
+
+    def _drop(self, shape: Shape) -> None:
+        self._by_handle.pop(shape.handle, None)
+        if self._current.get(shape.definition.identity) is shape:
+            del self._current[shape.definition.identity]
+
+    def end(self, shape: Shape) -> None:
+        """End a shape in this worker: its clients begin again."""
+        self._drop(shape)
+        shape.retire()
+
+    async def retire(self, handle: str | None, identity: bytes | None) -> bool:
+        """End shapes for all workers; whether there were any."""
+        handles = await self._store.retire(handle, identity)
+        for each in handles:
+            if (shape := self._by_handle.get(each)) is not None:
+                self.end(shape)
+        return bool(handles)
+
+    async def resolve(self, request: ShapeRequest, reader: Reader) -> tuple[Definition, Shape]:
+        """Define a shape and give a fresh one of it, however the table changes meanwhile."""
+        for _ in range(_TRIES):
+            definition = await self.define(request, reader)
+            try:
+                return definition, await self.current(definition)
+            except ChangedError:
+                continue
+        message = "the table keeps changing"
+        raise unavailable(message)
+
+
+def _of(reader: Reader) -> tuple[UUID | None, UUID | None]:
+    return reader.workspace_id, reader.user_id
+
+
+def _no_table(table: TableName) -> Scope | None:
+    del table
+    return None
+
+
+def _ended(shape: Shape, done: asyncio.Task[int]) -> None:
+    """A snapshot of which a part is missing is of no use."""
+    if not done.cancelled() and done.exception() is not None:
+        shape.retire()

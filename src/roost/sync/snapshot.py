@@ -1,0 +1,118 @@
+"""A shape's first rows: read in one snapshot, cut into parts."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+
+from roost.sync.catalog import signatures
+from roost.sync.definition import Definition
+from roost.sync.identifiers import quoted
+from roost.sync.messages import SnapshotId, joined, snapshot_end
+from roost.sync.rows import condition_sql, message_sql, parameters_of
+from roost.sync.source import Source
+from roost.sync.store import Store, Stored
+
+_AT_ONCE: Final = 500
+_FACTS: Final = (
+    "select pg_current_snapshot()::text as snapshot,"
+    " coalesce((select max(id) from journal.tick), 0) as tick"
+)
+
+
+class ChangedError(Exception):
+    """The table is not as it was when the shape was defined."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """A snapshot in the making: `first` is its first part, and `done` ends with its last."""
+
+    stored: Stored
+    first: bytes
+    done: asyncio.Task[int]
+
+
+async def take(definition: Definition, source: Source, store: Store, chunk_bytes: int) -> Taken:
+    """Begin to read a shape's rows; returns when the first part is there.
+
+    The rest is written to the store in the background, for whoever asks. ChangedError when the
+    table has been altered meanwhile.
+    """
+    ready: asyncio.Future[tuple[Stored, bytes]] = asyncio.get_running_loop().create_future()
+    done = asyncio.create_task(_produce(definition, source, store, chunk_bytes, ready))
+    waiting: set[asyncio.Future[Any]] = {ready, done}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        done.result()
+    stored, first = ready.result()
+    return Taken(stored, first, done)
+
+
+async def _produce(
+    definition: Definition,
+    source: Source,
+    store: Store,
+    chunk_bytes: int,
+    ready: asyncio.Future[tuple[Stored, bytes]],
+) -> int:
+    handle = f"{definition.identity[:8].hex()}-{time.time_ns() // 1000}"
+    number = 0
+    parts = _parts(definition, source, chunk_bytes)
+    async for body, facts, is_last in parts:
+        if number == 0:
+            snapshot = SnapshotId.of(facts["snapshot"])
+            chunks = 1 if is_last else None
+            stored = Stored(handle, definition.identity, snapshot, facts["tick"], chunks)
+            await store.add(stored, definition.relation.oid, facts["snapshot"])
+            ready.set_result((stored, body))
+        else:
+            await store.put_chunk(handle, number, body)
+        number += 1
+    if number > 1:
+        await store.finish(handle, number)
+    return number
+
+
+async def _parts(
+    definition: Definition, source: Source, chunk_bytes: int
+) -> AsyncIterator[tuple[bytes, Any, bool]]:
+    """The parts, each with the snapshot's facts and whether it is the last."""
+    relation = definition.relation
+    try:
+        async with source.reading(
+            definition.workspace_id, definition.user_id, lock=relation.sql, repeatable=True
+        ) as connection:
+            facts = await connection.fetchrow(_FACTS)
+            tables = (relation, *definition.dependencies)
+            now = await signatures(connection, [each.oid for each in tables])
+            if any(now.get(each.oid) != each.signature for each in tables):
+                raise ChangedError
+            messages: list[bytes] = []
+            size = 0
+            async for message in _messages(connection, definition):
+                messages.append(message)
+                size += len(message)
+                if size >= chunk_bytes:
+                    yield joined(messages), facts, False
+                    messages, size = [], 0
+            messages.append(snapshot_end(SnapshotId.of(facts["snapshot"])))
+            yield joined(messages), facts, True
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        raise ChangedError from None
+
+
+async def _messages(connection: Any, definition: Definition) -> AsyncIterator[bytes]:  # noqa: ANN401 -- asyncpg's
+    if definition.changes_only:
+        return
+    relation = definition.relation
+    statement = (
+        f"select {message_sql(definition)} from {relation.sql} as {quoted(relation.name)}"  # noqa: S608 -- printed
+        f" where {condition_sql(definition, '$1')} and $1::text[] is not null"
+    )
+    cursor = connection.cursor(statement, parameters_of(definition), prefetch=_AT_ONCE)
+    async for row in cursor:
+        yield row[0].encode()

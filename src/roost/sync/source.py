@@ -1,0 +1,54 @@
+"""Connections for readers of one tenant, under the settings in which images are written."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from uuid import UUID
+
+from roost.db.pool import Database
+from roost.db.tenancy import USER, WORKSPACE
+from roost.journal.record import CANONICAL_SETTINGS
+
+_BOUND: Final = (WORKSPACE, USER, "statement_timeout")
+_FIXED: Final = {**CANONICAL_SETTINGS, "jit": "off"}
+_SET: Final = "select " + ", ".join(
+    [
+        *(f"set_config('{name}', ${place}, true)" for place, name in enumerate(_BOUND, 1)),
+        *(f"set_config('{name}', '{value}', true)" for name, value in _FIXED.items()),
+    ]
+)
+
+
+class Source:
+    """Where shapes are read; `timeout` is what one statement may take, in seconds."""
+
+    def __init__(self, database: Database, timeout: float = 30.0) -> None:
+        self.database = database
+        self.timeout = timeout
+
+    @asynccontextmanager
+    async def reading(
+        self,
+        workspace_id: UUID | None,
+        user_id: UUID | None = None,
+        *,
+        lock: str | None = None,
+        repeatable: bool = False,
+    ) -> AsyncIterator[Any]:
+        """A read-only transaction of a tenant, or of nobody in particular.
+
+        `lock` names a table, quoted, whose definition stays as it is meanwhile: the lock is had
+        before the snapshot is taken.
+        """
+        async with self.database.connection() as connection:
+            isolation = "repeatable_read" if repeatable else "read_committed"
+            async with connection.transaction(isolation=isolation, readonly=True):
+                if lock is not None:
+                    await connection.execute(f"lock table {lock} in access share mode")
+                await connection.fetchrow(
+                    _SET,
+                    str(workspace_id or ""),
+                    str(user_id or ""),
+                    f"{round(self.timeout * 1000)}ms",
+                )
+                yield connection
