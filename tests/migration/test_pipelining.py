@@ -100,3 +100,12 @@ async def test_a_refused_row_takes_nothing_of_the_batch_after_it_along(bench: Be
     assert (migration["counts"]["created"], migration["counts"]["invalid"]) == (5, 1)
     titles = {each["title"] for each in await person.get("/tasks")}
     assert titles == {f"Task {number}" for number in (0, 1, 3, 4, 5)}
+
+
+async def test_preferences_of_many_batches_are_read_back_without_waiting_for_each_other(
+    bench: Bench,
+) -> None:
+    person = await bench.person()
+    keys = {f"kanban-columns-{number}": "[]" for number in range(40)}
+    migration = await person.migrate(keys, batchSize=1)
+    assert (migration["state"], migration["counts"]["created"]) == ("completed", 40)

@@ -71,7 +71,10 @@ class PreferenceReversal:
             await self._set(key, entry["id"], now, {"value": entry["value"]})
 
     async def _found(self, ids: list[str]) -> dict[str, Found]:
-        return await self._target.found(self._transaction, self._place, ids) if ids else {}
+        if not ids:
+            return {}
+        await self._target.lock(self._transaction, self._place)
+        return await self._target.found(self._transaction, self._place, ids)
 
     async def _set(
         self, key: str, target_id: str, now: Found | None, before: dict[str, Any]

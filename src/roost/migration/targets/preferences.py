@@ -18,8 +18,9 @@ from roost.migration.targets.target import USER, Change, Found, Place
 _u = users.c
 _FOUND: Final = compiled(
     "select users.preferences",
-    select(cast(_u.preferences, Text).label("body")).where(_u.id == USER).with_for_update(),
+    select(cast(_u.preferences, Text).label("body")).where(_u.id == USER),
 )
+_LOCK: Final = compiled("select users.lock", select(_u.id).where(_u.id == USER).with_for_update())
 _MERGE: Final = compiled(
     "update users.preferences",
     update(users)
@@ -52,10 +53,14 @@ class PreferenceTarget:
         """Say which key an id stands for."""
         self._keys[target_id] = key
 
+    async def lock(self, transaction: Transaction, place: Place) -> None:
+        """Let nobody change a preference until the transaction ends."""
+        await transaction.row(_LOCK, user=place.user_id)
+
     async def found(
         self, transaction: Transaction, place: Place, ids: Sequence[str]
     ) -> dict[str, Found]:
-        """The preferences that are set; the user's row is locked."""
+        """The preferences that are set."""
         row = await transaction.row(_FOUND, user=place.user_id)
         known = {} if row is None else msgspec.json.decode(row["body"], type=dict[str, msgspec.Raw])
         found = {}
