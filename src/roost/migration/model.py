@@ -69,11 +69,24 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     State.PLANNED: frozenset(
         {State.RECEIVED, State.AWAITING_RESOLUTION, State.APPLYING, State.FAILED, State.CANCELLED}
     ),
-    # What was approved or resolved is planned again: the database may have changed meanwhile.
-    State.AWAITING_RESOLUTION: frozenset({State.RECEIVED, State.FAILED, State.CANCELLED}),
+    # What was approved or resolved is planned again: the database may have changed meanwhile. What
+    # is asked about after the rest was written is written next.
+    State.AWAITING_RESOLUTION: frozenset(
+        {State.RECEIVED, State.APPLYING, State.FAILED, State.CANCELLED}
+    ),
     # Without validateAfterMigration there is nothing to verify.
-    State.APPLYING: frozenset({State.VERIFYING, State.COMPLETED, State.FAILED, State.CANCELLED}),
-    State.VERIFYING: frozenset({State.COMPLETED, State.FAILED, State.CANCELLED}),
+    State.APPLYING: frozenset(
+        {
+            State.VERIFYING,
+            State.AWAITING_RESOLUTION,
+            State.COMPLETED,
+            State.FAILED,
+            State.CANCELLED,
+        }
+    ),
+    State.VERIFYING: frozenset(
+        {State.AWAITING_RESOLUTION, State.COMPLETED, State.FAILED, State.CANCELLED}
+    ),
     State.COMPLETED: frozenset({State.UNDONE}),
     # With continueOnError a failed or cancelled run may have committed batches.
     State.FAILED: frozenset({State.UNDONE}),

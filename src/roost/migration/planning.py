@@ -55,7 +55,9 @@ async def decide_batch(ledger: Ledger, batch: Batch, transaction: Transaction) -
     for row in chosen:
         fields = msgspec.json.decode(row["fields"] or "{}")
         seen = None if row["version"] in (None, "null") else int(row["version"])
-        choices[row["position"]] = Choice(Resolution(row["resolution"]), fields, seen)
+        choices[row["position"]] = Choice(
+            Resolution(row["resolution"]), fields, is_answer=True, seen=seen
+        )
     await transaction.row(writes.CLEAR_ITEMS, **place)
     numbered = list(enumerate(batch.items, batch.start))
     decisions = await plan.decide(transaction, ledger.place, ledger.targets, numbered, choices)

@@ -1,7 +1,7 @@
 """What somebody says about conflicts, and whether that lets the migration go on."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -44,12 +44,14 @@ async def choose(
     It does when its plan is `approved`, or when it waited for these answers alone.
     MIGRATION_NOT_FOUND, MIGRATION_STATE.
     """
-    this = {"workspace": place.workspace_id, "migration": place.migration_id}
+    this: dict[str, Any] = {"workspace": place.workspace_id, "migration": place.migration_id}
     row = await locked(transaction, place)
     state = State(row["state"])
     if state not in WAITING:
         what = "only a plan can be applied" if approved else "it waits for no resolution"
         raise not_now(state, what)
+    # Of what was written already, the plan says what it was: only the rest can be answered.
+    this["only_late"] = bool(await transaction.rows(writes.LATE, **this))
     ordered = sorted(enumerate(answers), key=lambda pair: pair[1].rank)
     for index, answer in ordered:
         await _write(transaction, this, index, answer)
@@ -65,9 +67,9 @@ async def choose(
 
 
 async def _write(
-    transaction: Transaction, this: dict[str, UUID], index: int, answer: Answer
+    transaction: Transaction, this: dict[str, Any], index: int, answer: Answer
 ) -> None:
-    choice = {"choice": answer.fields} if answer.fields else {}
+    choice = {"answered": True} | ({"choice": answer.fields} if answer.fields else {})
     changed = await transaction.rows(
         writes.CHOOSE,
         **this,
@@ -85,6 +87,6 @@ async def _write(
         )
 
 
-async def _unresolved(transaction: Transaction, this: dict[str, UUID]) -> int:
+async def _unresolved(transaction: Transaction, this: dict[str, Any]) -> int:
     row = await transaction.row(writes.UNRESOLVED, **this)
     return int(row["number"]) if row else 0

@@ -35,11 +35,13 @@ _SECRETS = "secrets"
 class Choice(msgspec.Struct):
     """What was chosen for a conflict, as a whole and for fields of a merge.
 
-    `seen` is the row's version that it was chosen for; None where that is not known.
+    `is_answer` tells that somebody did, and no policy; `seen` is the row's version that they were
+    shown, None where it has none.
     """
 
     resolution: Resolution
     fields: dict[str, Literal["existing", "incoming"]] = {}
+    is_answer: bool = False
     seen: int | None = None
 
     def fits(self, conflict: Conflict) -> bool:
@@ -68,6 +70,8 @@ async def resolve(
     bases = await bases_of(transaction, place, merging)
     for conflict, choice in chosen:
         conflict.resolution = choice.resolution
+        if choice.is_answer:
+            conflict.conflict = (conflict.conflict or {}) | {"answered": True}
         if choice.resolution is Resolution.MERGE:
             _merge(conflict, choice, place, bases.get(str(conflict.item.target_id)))
         elif choice.resolution is Resolution.KEEP_BOTH:

@@ -12,6 +12,7 @@ from roost.migration import queries
 from roost.migration.applying import apply
 from roost.migration.dump import open_stored
 from roost.migration.failure import Failure
+from roost.migration.late import apply_late
 from roost.migration.ledger import Ledger
 from roost.migration.model import Config, Counts, Progress, State
 from roost.migration.occupied import occupied
@@ -36,7 +37,7 @@ async def carry_out(ledger: Ledger) -> None:
     if ledger.state is State.RECEIVED:
         ledger.done = 0
         await make_plan(ledger, stop=row["approved_at"] is None)
-    if ledger.state is State.APPLYING:
+    if ledger.state is State.APPLYING and not await apply_late(ledger):
         await apply(ledger)
     if ledger.state is State.VERIFYING:
         await verify(ledger)

@@ -9,7 +9,7 @@ import msgspec
 
 from roost.db.pool import Transaction
 from roost.migration import quarantine, writes
-from roost.migration.applying import complete
+from roost.migration.applying import finish
 from roost.migration.conflicts import secrets_of
 from roost.migration.content import digest
 from roost.migration.drafts import PreferenceDraft, SealedText, TaskDraft
@@ -91,13 +91,20 @@ async def verify(ledger: Ledger) -> None:
     await ledger.write(partial(_verified, ledger))
 
 
+async def wrong_in(ledger: Ledger, batch: Batch, transaction: Transaction) -> list[dict[str, Any]]:
+    """Read a batch back; gives the items whose row is not as planned."""
+    place = {**ledger.this, "start": batch.start, "stop": batch.stop}
+    rows = await transaction.rows(writes.PLANNED, **place)
+    return await _compare(ledger, _expected(ledger, rows, batch.items), transaction)
+
+
 async def _keys(ledger: Ledger, transaction: Transaction) -> Sequence[Any]:
     return await transaction.rows(writes.PLANNED_KEYS, **ledger.this)
 
 
 async def _verified(ledger: Ledger, transaction: Transaction) -> None:
     await ledger.hold(transaction)
-    await complete(ledger, await ledger.counts(transaction, applied=True), transaction)
+    await finish(ledger, await ledger.counts(transaction, applied=True), transaction)
 
 
 def _expected(ledger: Ledger, rows: Sequence[Any], items: Sequence[Item] | None) -> list[Expected]:

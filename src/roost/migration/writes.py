@@ -283,7 +283,19 @@ CHOICES = compiled(
         _i.resolution,
         cast(_i.conflict["choice"], Text).label("fields"),
         cast(_i.conflict["version"], Text).label("version"),
-    ).where(_of_this_item, _here, _i.resolution.is_not(None)),
+    ).where(_of_this_item, _here, _i.conflict["answered"].is_not(None)),
+)
+_is_late = _i.conflict["late"].is_not(None)
+_open = (_i.verdict == literal_column("'conflict'")) & _i.resolution.is_(None)
+MARK_LATE = compiled(
+    "update migration_items.late",
+    update(migration_items)
+    .where(_of_this_item, _open)
+    .values(conflict=_i.conflict.op("||")(cast(literal_column("""'{"late": true}'"""), JSONB))),
+)
+LATE = compiled(
+    "select migration_items.late",
+    select(_i.position).where(_of_this_item, _is_late),
 )
 CHOOSE = compiled(
     "update migration_items.choice",
@@ -291,6 +303,7 @@ CHOOSE = compiled(
     .where(
         _of_this_item,
         _i.verdict == literal_column("'conflict'"),
+        or_(~bindparam("only_late", type_=Boolean), _is_late),
         or_(bindparam("item", type_=Uuid).is_(None), _i.id == bindparam("item", type_=Uuid)),
         or_(bindparam("kind", type_=Text).is_(None), _i.kind == bindparam("kind", type_=Text)),
         or_(bindparam("key", type_=Text).is_(None), _i.key == bindparam("key", type_=Text)),
@@ -334,23 +347,28 @@ CONFLICTS = compiled(
 )
 UNRESOLVED = compiled(
     "select migration_items.unresolved",
-    select(func.count().label("number")).where(
-        _of_this_item,
-        _i.verdict == literal_column("'conflict'"),
-        _i.resolution.is_(None),
-    ),
+    select(func.count().label("number")).where(_of_this_item, _open),
 )
 _goes_on = bindparam("goes_on", type_=Boolean)
+_only_late = bindparam("only_late", type_=Boolean)
 CHOSEN = compiled(
     "update migrations.chosen",
     update(migrations)
     .where(_this)
     .values(
         counts=bindparam("counts", type_=JSONB),
-        state=case((_goes_on, literal_column("'received'", Text)), else_=_m.state),
+        state=case(
+            (_goes_on & _only_late, literal_column("'applying'", Text)),
+            (_goes_on, literal_column("'received'", Text)),
+            else_=_m.state,
+        ),
         approved_at=case((_goes_on, func.now()), else_=_m.approved_at),
         finished_at=case((_goes_on, null()), else_=_m.finished_at),
         progress=case(
+            (
+                _goes_on & _only_late,
+                _m.progress.op("||")(cast(literal_column("""'{"phase": "applying"}'"""), JSONB)),
+            ),
             (_goes_on, cast(literal_column("""'{"phase": "received"}'"""), JSONB)),
             else_=_m.progress,
         ),
