@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+from base64 import b64encode
 from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from tests.migration.bench import API, DATA, Bench, Person, store, task
 from tests.migration.test_undo import CHANGED, KEYS, snapshot
@@ -113,3 +116,44 @@ async def test_its_owner_deletes_the_dump_and_what_was_migrated_stays(bench: Ben
     assert receipt["sha256"] == hashlib.sha256(body).hexdigest()
     answer = await person.client.post(f"{API}/migration/{migration['id']}/undo", json={})
     assert answer.json()["data"]["state"] == "undone"
+
+
+async def test_two_documents_with_one_id_are_two_documents(bench: Bench) -> None:
+    person = await bench.person()
+    one = {
+        "id": str(uuid4()), "kind": "document", "key": "notes", "subId": "", "content": "a",
+        "contentType": "text/plain", "encoding": "text",
+    }  # fmt: skip
+    rows = [one, one | {"content": "b"}, one]
+    keys = {"roost:documents": json.dumps({"state": {"rows": rows}, "version": 0})}
+    for created in (2, 0):
+        migration = await person.migrate(keys)
+        assert (migration["state"], migration["counts"]["conflict"]) == ("completed", 0)
+        assert migration["counts"]["created"] == created
+    found = await bench.watcher.fetch(
+        "select content from documents where workspace_id = $1", person.workspace_id
+    )
+    assert {each["content"] for each in found} == {"a", "b"}
+
+
+def sealed(bench: Bench, value: str) -> str:
+    return b64encode(bench.box.seal(value)).decode()
+
+
+@pytest.mark.parametrize("table", ["preferences", "secrets"])
+async def test_the_second_of_two_with_one_name_is_set_aside(bench: Bench, table: str) -> None:
+    person = await bench.person()
+    first, second = (
+        [{"id": str(uuid4()), "key": "theme", "value": value} for value in ("dark", "light")]
+        if table == "preferences"
+        else [
+            {"id": str(uuid4()), "name": "token", "sealed": {"value": sealed(bench, value)}}
+            for value in ("fake-1", "fake-2")
+        ]
+    )
+    rows = [first, second, first]
+    keys = {f"roost:{table}": json.dumps({"state": {"rows": rows}, "version": 0})}
+    migration = await person.migrate(keys, continueOnError=True)
+    counts = migration["counts"]
+    assert migration["state"] == "completed"
+    assert (counts["create"], counts["invalid"], counts["skip"]) == (1, 1, 1)

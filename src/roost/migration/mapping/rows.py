@@ -26,6 +26,7 @@ from roost.migration.drafts import (
     Warn,
 )
 from roost.migration.model import Item, Kind, Verdict
+from roost.migration.text import safe
 
 KEYS: Final = {
     "environment": "roost:environments",
@@ -152,7 +153,13 @@ def _task(context: Context, item: Item, found: _Task, raw: Raw) -> None:
     values = {name: getattr(found, name) for name in found.__struct_fields__}
     said = [
         MessageDraft(
-            each.id, place, each.role, each.type, each.text, _encode(each.payload), each.created_at
+            each.id,
+            place,
+            each.role,
+            each.type,
+            each.text,
+            _encode(each.payload),
+            each.created_at,
         )
         for place, each in enumerate(found.messages)
     ]
@@ -173,10 +180,13 @@ def _environment(context: Context, item: Item, found: _Environment, raw: Raw) ->
     )
 
 
-def _document(_context: Context, item: Item, found: _Document, _raw: Raw) -> None:
-    item.kind, item.target_id = found.kind, found.id
+def _document(context: Context, item: Item, found: _Document, raw: Raw) -> None:
+    target = _identified(context, item, found, raw)
+    item.kind, item.source_id = found.kind, None  # it keeps its id, which a source's would not
+    if item.verdict is not None:
+        return
     item.draft = DocumentDraft(
-        id=found.id,
+        id=target,
         key=found.key,
         sub_id=found.sub_id,
         raw=found.content,
@@ -185,15 +195,28 @@ def _document(_context: Context, item: Item, found: _Document, _raw: Raw) -> Non
     )
 
 
-def _preference(context: Context, item: Item, found: _Preference, _raw: Raw) -> None:
-    item.target_id = ids.legacy(context.owner, found.key, "preference")
-    item.draft = PreferenceDraft(found.key, found.value)
+def _named(context: Context, item: Item, name: str, found: Any, raw: Raw) -> None:  # noqa: ANN401 -- a row
+    """Give what goes by its name the id of that; of two with one name the first counts."""
+    identity = context.identify(item.kind, name, item.kind.value, msgspec.to_builtins(found), raw)
+    item.source_id, item.target_id = safe(name)[0], identity.target_id
+    if identity.duplicate:
+        item.verdict, item.reason = Verdict.SKIP, "DUPLICATE"
+    elif identity.warning:
+        item.verdict, item.reason = Verdict.INVALID, identity.warning.code
+        item.detail, item.raw, item.target_id = identity.warning.detail, bytes(raw), None
 
 
-def _secret(context: Context, item: Item, found: _Secret, _raw: Raw) -> None:
-    item.target_id = ids.legacy(context.owner, found.name, "secret")
+def _preference(context: Context, item: Item, found: _Preference, raw: Raw) -> None:
+    _named(context, item, found.key, found, raw)
+    if item.verdict is None:
+        item.draft = PreferenceDraft(found.key, found.value)
+
+
+def _secret(context: Context, item: Item, found: _Secret, raw: Raw) -> None:
+    _named(context, item, found.name, found, raw)
     for text in found.sealed.values():
-        item.draft = SecretDraft(found.name, _sealed(text), found.name)
+        if item.verdict is None:
+            item.draft = SecretDraft(found.name, _sealed(text), found.name)
 
 
 def _sealed(text: str) -> SealedText:
