@@ -15,6 +15,7 @@ from roost.migration.failure import Failure, refused_row
 from roost.migration.ledger import Ledger, Work
 from roost.migration.model import Counts, State
 from roost.migration.pipelining import PATIENCE, NotYetError, Turn, in_turn
+from roost.migration.renaming import TakenError, plan_the_rest, see_if_taken
 from roost.migration.retreat import give_up
 from roost.migration.stream import Batch
 from roost.migration.writing import StaleError, plan_and_write, write_batch
@@ -36,12 +37,23 @@ class RefusedError(Exception):
 async def apply(ledger: Ledger) -> None:
     """Write batch after batch; take it all back when a row is refused and nothing may be."""
     try:
-        async with aclosing(ledger.batches(ledger.done, content_of)) as batches:
-            await in_turn(batches, partial(_apply_next, ledger))
+        while await _is_cut_short(ledger):
+            pass
     except RefusedError as refused:
         await give_up(ledger, refused.failure, ledger.done)
         return
     await ledger.write(partial(_applied, ledger))
+
+
+async def _is_cut_short(ledger: Ledger) -> bool:
+    """Write batches to the last; whether an id was taken before, and the rest is planned anew."""
+    try:
+        async with aclosing(ledger.batches(ledger.done, content_of)) as batches:
+            await in_turn(batches, partial(_apply_next, ledger))
+    except TakenError as taken:
+        await plan_the_rest(ledger, taken.instead)
+        return True
+    return False
 
 
 async def _apply_next(ledger: Ledger, batch: Batch, turn: Turn) -> None:
@@ -69,6 +81,7 @@ async def _apply_part(ledger: Ledger, batch: Batch) -> None:
         try:
             await ledger.write(partial(_apply_batch, ledger, batch))
         except (StaleError, asyncpg.UniqueViolationError):
+            await see_if_taken(ledger, batch)
             # Of a single row it takes many who write to it without a pause.
             tries = 1 if len(batch.items) > 1 else _TRIES
             await persist(ledger, partial(_apply_anew, ledger, batch), tries)

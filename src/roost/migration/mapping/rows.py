@@ -153,7 +153,7 @@ def _task(context: Context, item: Item, found: _Task, raw: Raw) -> None:
     values = {name: getattr(found, name) for name in found.__struct_fields__}
     said = [
         MessageDraft(
-            each.id,
+            each.id if target == found.id else ids.uuid5(f"{target}{each.id}".encode()),
             place,
             each.role,
             each.type,

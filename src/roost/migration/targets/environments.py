@@ -50,9 +50,8 @@ FIELDS: Final[dict[str, Any]] = {
     "updatedAt": _e.updated_at,
 }
 _new = records({**_ID, **FIELDS, "isActive": column("isActive", Boolean)})
-_another_is_active = (
-    select(_e.id).where(_e.workspace_id == WORKSPACE, _e.user_id == USER, _e.is_active).exists()
-)
+_mine = (_e.workspace_id == WORKSPACE) & (_e.user_id == USER)
+_another_is_active = select(_e.id).where(_mine, _e.is_active).exists()
 _CREATE: Final = compiled(
     "insert environments.migrated",
     insert(environments).from_select(
@@ -72,7 +71,7 @@ _OVERWRITE: Final = compiled(
     "update environments.migrated",
     update(environments)
     .where(
-        _e.workspace_id == WORKSPACE,
+        _mine,
         _e.id == _changed.c.id,
         _changed.c.expected.is_(None) | (_e.version == _changed.c.expected),
     )
@@ -129,7 +128,7 @@ _CLEAR_NAMED: Final = compiled(
 _FOUND: Final = compiled(
     "select environments.migrated",
     select(_e.id, _e.version, object_text({**_ID, **FIELDS}).label("body")).where(
-        _e.workspace_id == WORKSPACE, is_any(_e.id)
+        _mine, is_any(_e.id)
     ),
 )
 _FOUND_SECRETS: Final = compiled(
@@ -148,8 +147,9 @@ class EnvironmentTarget:
     async def found(
         self, transaction: Transaction, place: Place, ids: Sequence[str]
     ) -> dict[str, Found]:
-        """The environments that exist, with their sealed secrets."""
-        rows = await transaction.rows(_FOUND, workspace=place.workspace_id, ids=ids)
+        """The user's environments that exist, with their sealed secrets."""
+        these = {"workspace": place.workspace_id, "user": place.user_id}
+        rows = await transaction.rows(_FOUND, **these, ids=ids)
         if not rows:
             return {}
         sealed: dict[str, dict[str, bytes]] = {str(row["id"]): {} for row in rows}
@@ -185,7 +185,8 @@ class EnvironmentTarget:
     ) -> int:
         """Replace environments and their secrets; of a merge, the secrets that come in."""
         rows = encode([change.content() for change in changes]).decode()
-        changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
+        these = {"workspace": place.workspace_id, "user": place.user_id}
+        changed = await transaction.rows(_OVERWRITE, **these, rows=rows)
         written = {str(row["id"]) for row in changed}
         whole = [each.item for each in changes if PUT not in each.kept]
         drafts = [each for each in _drafts(whole) if each.id in written]

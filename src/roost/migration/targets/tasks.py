@@ -74,6 +74,7 @@ _MESSAGE: Final[dict[str, Any]] = {
 }
 # The version digit of a UUID's text: migrated messages have 5, those written in Roost 7.
 _VERSION_AT, _MIGRATED = 14, "5"
+_mine: Final = (_t.workspace_id == WORKSPACE) & (_t.created_by == USER)
 _OUT_OF_THE_WAY: Final = 10_000_000
 """More than a conversation has messages."""
 
@@ -119,7 +120,7 @@ def _overwrite() -> Statement:
     unchanged = new.c.expected.is_(None) | (_t.version == new.c.expected)
     changed = (
         update(tasks)
-        .where(_t.workspace_id == WORKSPACE, _t.id == new.c.id, unchanged)
+        .where(_mine, _t.id == new.c.id, unchanged)
         .values(**values, version=_t.version + 1)
         .returning(_t.id, rfc3339(_t.created_at).label("made"))
     )
@@ -133,9 +134,7 @@ def _put_messages() -> Statement:
 
 def _found() -> Statement:
     body = object_text({**_ID, **FIELDS})
-    rows = select(_t.id, _t.version, body.label("body")).where(
-        _t.workspace_id == WORKSPACE, is_any(_t.id)
-    )
+    rows = select(_t.id, _t.version, body.label("body")).where(_mine, is_any(_t.id))
     return compiled("select tasks.migrated", rows)
 
 
@@ -203,8 +202,9 @@ class TaskTarget:
     async def found(
         self, transaction: Transaction, place: Place, ids: Sequence[str]
     ) -> dict[str, Found]:
-        """The tasks that exist, each with its conversation."""
-        rows = await transaction.rows(_FOUND, workspace=place.workspace_id, ids=ids)
+        """The user's tasks that exist, each with its conversation."""
+        these = {"workspace": place.workspace_id, "user": place.user_id}
+        rows = await transaction.rows(_FOUND, **these, ids=ids)
         if not rows:
             return {}
         present = [row["id"] for row in rows]
@@ -232,7 +232,8 @@ class TaskTarget:
         """
         contents = [change.content() for change in changes]
         rows = encode(contents).decode()
-        changed = await transaction.rows(_OVERWRITE, workspace=place.workspace_id, rows=rows)
+        whose = {"workspace": place.workspace_id, "user": place.user_id}
+        changed = await transaction.rows(_OVERWRITE, **whose, rows=rows)
         # Messages without a time have their task's, which may be the one it had before.
         created = {str(row["id"]): row["made"] for row in changed}
         said = [
@@ -244,12 +245,7 @@ class TaskTarget:
         incoming = [message["id"] for each in said for message in each["messages"]]
         await transaction.row(_CLEAR, **these, said=incoming)
         staying = await transaction.rows(_MAKE_ROOM, **these)
-        await transaction.row(
-            _PUT_MESSAGES,
-            workspace=place.workspace_id,
-            user=place.user_id,
-            rows=encode(said).decode(),
-        )
+        await transaction.row(_PUT_MESSAGES, **whose, rows=encode(said).decode())
         if staying:
             await transaction.row(_FOLLOW, **these)
         return len(created)
