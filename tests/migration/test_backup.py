@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.migration.bench import API, DATA, Bench, Person, store, task
-from tests.migration.test_undo import CHANGED, KEYS, snapshot
+from tests.migration.test_undo import CHANGED, KEYS, snapshot, undo
 
 
 async def rows_of(person: Person, migration: dict[str, Any]) -> dict[str, Any]:
@@ -157,3 +157,37 @@ async def test_the_second_of_two_with_one_name_is_set_aside(bench: Bench, table:
     counts = migration["counts"]
     assert migration["state"] == "completed"
     assert (counts["create"], counts["invalid"], counts["skip"]) == (1, 1, 1)
+
+
+async def test_a_preference_that_was_put_back_can_be_undone(bench: Bench) -> None:
+    person = await bench.person()
+
+    async def theme() -> str:
+        query = "select preferences from users where id = $1"
+        found = json.loads(await bench.watcher.fetchval(query, person.user_id))
+        assert list(found) == ["theme"]
+        value: str = found["theme"]
+        return value
+
+    await person.migrate({"theme": "dark"})
+    light = await person.migrate({"theme": "light"}, conflictResolution="AUTO_OVERWRITE")
+    backup = await rows_of(person, light)
+    config = {"conflictResolution": "AUTO_OVERWRITE"}
+    back = await person.post(json.dumps(backup | {"config": config}).encode())
+    assert await theme() == "dark"
+    [kept] = json.loads((await rows_of(person, back))["keys"]["roost:preferences"])["state"]["rows"]
+    assert (kept["key"], kept["value"]) == ("theme", "light")
+    for number, value in enumerate(("light", "dark", "light"), 1):
+        undone = (await undo(person, back))["undo"]
+        assert (undone["number"], undone["restored"], await theme()) == (number, 1, value)
+
+
+async def test_a_preference_that_a_row_brought_is_gone_after_the_undo(bench: Bench) -> None:
+    person = await bench.person()
+    rows = [{"id": str(uuid4()), "key": "theme", "value": "dark"}]
+    keys = {"roost:preferences": json.dumps({"state": {"rows": rows}, "version": 0})}
+    migration = await person.migrate(keys)
+    undone = await undo(person, migration)
+    assert (undone["undo"]["removed"], undone["undo"]["kept"]) == (1, [])
+    query = "select preferences from users where id = $1"
+    assert await bench.watcher.fetchval(query, person.user_id) == "{}"

@@ -48,7 +48,7 @@ async def _contents(
     ids: dict[str, list[str]] = {}
     for row in rows:
         if row["kind"] == Kind.PREFERENCE:
-            ledger.targets.preferences.know(str(row["target_id"]), row["key"])
+            ledger.targets.preferences.know(str(row["target_id"]), row["preference"])
         ids.setdefault(kind_table(row["kind"]), []).append(str(row["target_id"]))
     contents: dict[str, list[dict[str, Any]]] = {}
     # Tasks first: the environments that they name come along.

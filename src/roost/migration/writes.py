@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from roost.db.statements import Statement, compiled
+from roost.migration.mapping.rows import KEYS
 from roost.migration.queries import IS_RUNNING, ITEM_COLUMNS, MIGRATION
 from roost.migration.tables import (
     migration_backups,
@@ -269,9 +270,13 @@ PLANNED_KEYS = compiled(
     .where(_of_this_item)
     .group_by(_i.key),
 )
+# What a preference is called: its key, but for rows of Roost's own, which lie under one key.
+_preference = case(
+    (_i.key == literal_column(f"'{KEYS['preference']}'"), _i.source_id), else_=_i.key
+)
 TOUCHED = compiled(
     "select migration_items.touched",
-    select(_i.position, _i.kind, _i.key, _i.target_id)
+    select(_i.position, _i.kind, _preference.label("preference"), _i.target_id)
     .where(_of_this_item, _changing, _here)
     .order_by(_i.position)
     .limit(bindparam("most", type_=Integer)),
@@ -324,7 +329,7 @@ WRITTEN_PREFERENCES = compiled(
         _i.digest,
         cast(_i.conflict, Text).label("conflict"),
         func.coalesce(cast(_i.conflict["copy"].astext, Uuid), _i.target_id).label("written_id"),
-        func.coalesce(_i.conflict["copyKey"].astext, _i.key).label("written_key"),
+        func.coalesce(_i.conflict["copyKey"].astext, _preference).label("written_key"),
     )
     .where(
         _of_this_item,
