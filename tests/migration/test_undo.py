@@ -226,3 +226,13 @@ async def test_undoing_is_in_the_audit_trail(bench: Bench) -> None:
     done = {row["action"]: row["count"] for row in rows}
     assert done["migration.undone"] == 1
     assert done["secret.deleted"] == done["secret.set"] == 2
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "return=representation"])
+async def test_a_refusal_is_told_whichever_answer_is_preferred(bench: Bench, prefer: str) -> None:
+    person = await bench.person()
+    migration = await person.migrate({"theme": "dark"}, review=True)
+    path = f"{API}/migration/{migration['id']}/undo"
+    answer = await person.client.post(path, json={}, headers={"prefer": prefer})
+    assert (answer.status_code, answer.json()["code"]) == (409, "MIGRATION_STATE")
+    assert answer.json()["state"] == "planned"

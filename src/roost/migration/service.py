@@ -26,7 +26,7 @@ from roost.migration.resolutions import WAITING, Answer, choose
 from roost.migration.standing import locked, not_now
 from roost.migration.targets.target import Place
 from roost.migration.text import safe
-from roost.migration.undo import undo
+from roost.migration.undo import check_ended, undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Migrations:
     ) -> None:
         """Take a migration back, or take that back. Errors as `roost.migration.undo`."""
         async with self._at_work(workspace_id, user_id):
-            await self._state(workspace_id, user_id, migration_id)
+            check_ended(await self._state(workspace_id, user_id, migration_id))
             asked.begun(migration_id)
             place = Place(workspace_id, user_id, self.box, migration_id)
             await undo(self.database, place, asked.seal, force=force)

@@ -53,10 +53,14 @@ async def undo(database: Database, place: Place, seal: Seal = unsealed, *, force
 
 async def _ended(transaction: Transaction, place: Place) -> Any:  # noqa: ANN401 -- a record
     row = await locked(transaction, place)
-    state = State(row["state"])
+    check_ended(State(row["state"]))
+    return row
+
+
+def check_ended(state: State) -> None:
+    """MIGRATION_STATE when a migration in this state can't be undone."""
     if state not in UNDOABLE:
         raise not_now(state, "what has not ended can't be undone: cancel it, or wait")
-    return row
 
 
 def _earlier(row: Any) -> Undo | None:  # noqa: ANN401 -- a record
