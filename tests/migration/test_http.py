@@ -63,17 +63,6 @@ async def test_the_receipt_names_every_key(bench: Bench) -> None:
     assert sum(each["items"] for each in receipt["keys"]) == migration["counts"]["found"]
 
 
-async def test_the_overview_lists_what_was_migrated(bench: Bench) -> None:
-    person = await bench.person()
-    empty = await person.get("/migration")
-    assert empty == {"migrations": [], "running": None, "mayStart": True}
-    made = [await person.migrate({"theme": name}, conflictResolution="AUTO_SKIP") for name in "ab"]
-    found = await person.get("/migration")
-    assert [each["id"] for each in found["migrations"]] == [each["id"] for each in made[::-1]]
-    assert found["migrations"][0] == await person.get(f"/migration/{made[1]['id']}")
-    assert found["mayStart"] is True
-
-
 async def test_items_are_filtered(bench: Bench) -> None:
     person = await bench.person()
     migration = await person.post_file(GARBAGE, continueOnError=True)

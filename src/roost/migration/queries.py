@@ -4,11 +4,11 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     Text,
     Uuid,
     bindparam,
-    case,
     cast,
     func,
     literal_column,
@@ -31,7 +31,9 @@ IS_RUNNING: Final = _m.state.in_(
     [literal_column(f"'{name}'", Text) for name in sorted(state.value for state in RUNNING)]
 )
 LISTED: Final = 100
-"""So many migrations, the newest, are listed."""
+"""So many migrations, the newest, are listed on a page for people."""
+CLAIM_SEED: Final = 7266837383
+"""What the claim of a user and workspace is hashed with; all processes of a database agree."""
 
 WIRE: Final[dict[str, Any]] = {
     "id": _m.id,
@@ -72,18 +74,55 @@ ITEM = tenant_read(
 )
 LIST = tenant_read(
     "select migrations.list",
-    select(
-        array_text(literal_column("newest.body", Text)).label("items"),
-        func.max(literal_column("newest.running", Text)).label("running"),
-    ).select_from(
-        select(
-            object_text(WIRE).label("body"),
-            case((IS_RUNNING, cast(_m.id, Text))).label("running"),
-        )
+    select(array_text(literal_column("newest.body", Text)).label("items")).select_from(
+        select(object_text(WIRE).label("body"))
         .where(_mine)
         .order_by(_m.created_at.desc(), _m.id.desc())
         .limit(LISTED)
         .subquery("newest")
+    ),
+)
+_claim_key: ColumnElement[int] = func.hashtextextended(
+    func.concat(
+        literal_column("'migration:'"),
+        literal_column("tenant.workspace_id"),
+        literal_column("':'"),
+        literal_column("tenant.user_id"),
+    ),
+    literal_column(str(CLAIM_SEED)),
+    type_=BigInteger,
+)
+# An advisory lock's 64 bits are two columns of 32.
+_is_claimed: ColumnElement[bool] = (
+    select(literal_column("1"))
+    .select_from(text("pg_locks"))
+    .where(
+        text("locktype = 'advisory' and granted and objsubid = 1"),
+        text("database = (select oid from pg_database where datname = current_database())"),
+        cast(literal_column("classid"), BigInteger)
+        == _claim_key.op(">>")(literal_column("32")).op("&")(literal_column("4294967295")),
+        cast(literal_column("objid"), BigInteger)
+        == _claim_key.op("&")(literal_column("4294967295")),
+    )
+    .exists()
+)
+
+
+def _migration_json(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a column collection
+    return object_text({wire: columns[known.name] for wire, known in WIRE.items()})
+
+
+OVERVIEW = Listing(
+    name="migrations.page",
+    rows=select().select_from(migrations).where(_mine),
+    fields={known.name: known for known in WIRE.values()},
+    unique=_m.id,
+    orderings={"createdAt": Ordering(_m.created_at)},
+    default="-createdAt",
+    as_text=_migration_json,
+    beside=(
+        select(object_text(WIRE)).where(_mine, IS_RUNNING).scalar_subquery().label("running"),
+        _is_claimed.label("is_claimed"),
     ),
 )
 DUMP = tenant_read(

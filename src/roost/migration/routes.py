@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -29,6 +28,7 @@ from roost.migration.wire import (
 from roost.web import lists
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.kit import Kit, found
+from roost.web.paging import PageQuery
 from roost.web.reply import Reply, item
 
 DUMP_SECONDS = 600.0
@@ -60,7 +60,7 @@ class MigrationRoutes:
         return [
             Endpoint("GET", ALL, self.overview, Contract(
                 "Say what was migrated, what is running, and whether one may start", READ,
-                returns=Overview)),
+                query=PageQuery, returns=Overview, paged_within=True)),
             Endpoint("POST", ALL, Beginning(desk, self.dump_limit).start, Contract(
                 "Migrate a browser's localStorage", WRITE, described_body=MigrationStart,
                 returns=Migration, status=201, also=(202,),
@@ -79,12 +79,17 @@ class MigrationRoutes:
         ]  # fmt: skip
 
     async def overview(self, call: Call) -> Reply:
-        """Answer the caller's migrations."""
-        row = await self.kit.read(call, queries.LIST)
-        migrations = msgspec.json.decode(row["items"], type=list[dict[str, Any]])
-        running = next((each for each in migrations if each["id"] == row["running"]), None)
-        document = {"migrations": migrations, "running": running, "mayStart": running is None}
-        return self.kit.conditional(call, item(msgspec.json.encode(document).decode()))
+        """Answer the caller's migrations, a page of them, and whether another may start."""
+        query: PageQuery = call.query
+        statement, values, sort = lists.prepare(queries.OVERVIEW, query, {})
+        row = await self.kit.read(call, statement, **values)
+        running = row["running"]
+        # Who undoes a migration has the claim, and no migration runs.
+        may_start = "false" if running or row["is_claimed"] else "true"
+        shown = (
+            f'{{"migrations":{row["items"]},"running":{running or "null"},"mayStart":{may_start}}}'
+        )
+        return self.kit.conditional(call, lists.answer(query, sort, row, items=shown))
 
     async def get(self, call: Call) -> Reply:
         """Answer one migration."""

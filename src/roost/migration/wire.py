@@ -55,7 +55,10 @@ class Migration(Outgoing):
 
 
 class Overview(Outgoing):
-    """The caller's migrations, newest first, and whether another may start."""
+    """The caller's migrations, newest first, and whether another may start.
+
+    None may while one runs, nor while one is being undone.
+    """
 
     migrations: list[Migration]
     running: Migration | None

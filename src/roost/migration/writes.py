@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from roost.db.statements import Statement, compiled
 from roost.migration.mapping.rows import KEYS
-from roost.migration.queries import IS_RUNNING, ITEM_COLUMNS, MIGRATION
+from roost.migration.queries import CLAIM_SEED, IS_RUNNING, ITEM_COLUMNS, MIGRATION
 from roost.migration.tables import (
     migration_backups,
     migration_dumps,
@@ -395,5 +395,5 @@ FIRST_INVALID = compiled(
     .limit(1),
 )
 UNFINISHED = "select workspace_id, user_id, id from unfinished_migrations()"
-CLAIM = "select pg_try_advisory_xact_lock(hashtextextended($1, 7266837383))"
+CLAIM: Final = f"select pg_try_advisory_xact_lock(hashtextextended($1, {CLAIM_SEED}))"
 HOLD = "set local idle_in_transaction_session_timeout = 0"

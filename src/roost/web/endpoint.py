@@ -34,7 +34,8 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 class Contract:
     """What a route promises. `permission` None means that nobody need be logged in.
 
-    `returns` is the type of `data`; `paged` says that it is a list of them with `pagination`.
+    `returns` is the type of `data`; `paged` says that it is a list of them with `pagination`, and
+    `paged_within` that such a list is a member of it.
     `also` are further statuses of success, with the same body.
     `described_body` is the body of a route that reads the request's stream in its own way, and then
     asks `Call.still_admitted`.
@@ -51,6 +52,7 @@ class Contract:
     status: int = 200
     also: tuple[int, ...] = ()
     paged: bool = False
+    paged_within: bool = False
     listed: bool = False
     bare: bool = False
     problems: tuple[Entry, ...] = ()

@@ -254,7 +254,7 @@ def _success(contract: Contract, known: dict[int, Any], status: int) -> dict[str
     if contract.paged or contract.listed:
         data = {"type": "array", "items": data}
     properties = {"data": data}
-    if contract.paged:
+    if contract.paged or contract.paged_within:
         properties["pagination"] = {"$ref": "#/components/schemas/Pagination"}
     schema = (
         data

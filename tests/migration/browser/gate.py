@@ -23,8 +23,9 @@ class Gate:
 
 
 @contextmanager
-def closed_gate(database: str, title: str) -> Iterator[Gate]:
-    """Hold up the transaction that writes the task of that title, before it does."""
+def closed_gate(database: str, title: str, change: str = "insert") -> Iterator[Gate]:
+    """Hold up the transaction that writes (or deletes) the task of that title, before it does."""
+    row = "old" if change == "delete" else "new"
     name = f"gate_{uuid4().hex}"
     execute(
         database,
@@ -32,9 +33,9 @@ def closed_gate(database: str, title: str) -> Iterator[Gate]:
         f"insert into public.{name} values (true); grant select on public.{name} to public;"
         f"create function public.{name}() returns trigger language plpgsql as $$ begin "
         f"while exists (select from public.{name}) loop perform pg_sleep(0.02); end loop; "
-        "return new; end $$;"
-        f"create trigger {name} before insert on tasks for each row "
-        f"when (new.title = '{title}') execute function public.{name}()",
+        f"return {row}; end $$;"
+        f"create trigger {name} before {change} on tasks for each row "
+        f"when ({row}.title = '{title}') execute function public.{name}()",
     )
     gate = Gate(database, name)
     try:

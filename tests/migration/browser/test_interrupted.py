@@ -1,8 +1,10 @@
 """What survives: a reload, lost requests and answers, a migration elsewhere, a killed server."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -189,6 +191,32 @@ def test_a_migration_that_runs_already_is_taken_over(page: Page, site: Site, hom
     expect(page.get_by_role("button", name="Clear")).to_have_count(0)
     click(page, "Start again")
     plan(page)
+
+
+def test_while_another_is_being_undone_it_comes_again_each_second(
+    page: Page, site: Site, home: Home
+) -> None:
+    earlier = home.bring({"task-store": store(task("Held"))})
+    begun: list[float] = []
+
+    def note(route: Route) -> None:
+        if route.request.method == "POST":
+            begun.append(time.monotonic())
+        route.continue_()
+
+    with closed_gate(home.database, "Held", "delete") as gate:
+        headers = {"prefer": "respond-async"}
+        answer = home.client.post(f"/migration/{earlier['id']}/undo", headers=headers)
+        assert answer.status_code == 202
+        wait_until(lambda: not home.data("/migration")["mayStart"], "the undo is at work")
+        page.route("**/api/v1/migration", note)
+        page.goto(home.app(site, {"theme": "dark"}))
+        heading(page, FOUND)
+        click(page, "Continue")
+        wait_until(lambda: _pumped(page, lambda: len(begun) > 2), "it has come again twice")
+        gate.open()
+        heading(page, PLAN)
+    assert all(after - before > 0.9 for before, after in pairwise(begun))
 
 
 def test_without_events_it_asks_again_and_again(page: Page, site: Site, home: Home) -> None:

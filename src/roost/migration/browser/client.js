@@ -101,8 +101,10 @@ export class Client {
     } catch (error) {
       if (error.code !== "MIGRATION_IN_PROGRESS") throw error;
       const {running} = await this.data();
-      // It may have ended between the two answers.
-      return running ? {...running, adopted: true} : this.start({origin, capturedAt, keys}, config);
+      if (running) return {...running, adopted: true};
+      // It has ended between the two answers, or one is being undone.
+      await this.pause(POLL_SECONDS);
+      return this.start({origin, capturedAt, keys}, config);
     }
   }
 
