@@ -1,6 +1,7 @@
 """Schema revisions: what the code says is what the database has, and one process at a time."""
 
 import asyncio
+import secrets
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -211,6 +212,48 @@ async def test_rows_from_before_a_revision_are_kept_and_completed(
     assert stored == sha256(b"github\n7").digest()
     assert await connection.fetchval("select count(*) from access_tokens") == 1
     assert await connection.fetchval("select kind from users") == "person"
+    await connection.close()
+
+
+KEYS_ROWS = """
+insert into migrations (workspace_id, id, user_id, state, config)
+    values ($1, $1, $1, 'completed', '{}');
+insert into migration_keys (workspace_id, id, migration_id, key, kind, sha256, size, item_count)
+    values ($1, gen_random_uuid(), $1, $2, 'unknown', '', 0, 0);
+insert into documents (workspace_id, id, user_id, kind, key, content)
+    values ($1, gen_random_uuid(), $1, 'unknown', $2, '');
+insert into kept_secrets (workspace_id, id, user_id, name, ciphertext)
+    values ($1, gen_random_uuid(), $1, $2, '\\x00');
+"""
+
+
+async def insert_keys(connection: Any, name: UUID, key: str) -> None:
+    for statement in KEYS_ROWS.strip().split(";")[:-1]:
+        await connection.execute(statement, *([name, key] if "$2" in statement else [name]))
+
+
+async def test_keys_from_before_their_hashes_are_kept_and_longer_ones_are_taken(
+    scratch_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    owner = await made_empty(scratch_database)
+    await upgrade_before("0008", owner, monkeypatch, tmp_path)
+    connection = await asyncpg.connect(scratch_database)
+    odd, long = "C:\\new\\101 \u00e9", secrets.token_hex(5_000)
+    await insert_keys(connection, uuid4(), odd)
+    with pytest.raises(asyncpg.ProgramLimitExceededError):
+        await insert_keys(connection, uuid4(), long)
+    await upgrade(owner, SCHEMA_TOOLS)
+    assert await connection.fetchval("select key from migration_keys") == odd
+    workspace = uuid4()
+    await insert_keys(connection, workspace, long)
+    for table in ("migration_keys", "kept_secrets"):
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.execute(
+                f"insert into {table} select (jsonb_populate_record(t, "
+                "jsonb_build_object('id', gen_random_uuid()))).* "
+                f"from {table} t where workspace_id = $1",
+                workspace,
+            )
     await connection.close()
 
 

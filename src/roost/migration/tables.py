@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -18,6 +19,8 @@ from sqlalchemy import (
     TypedColumns,
     UniqueConstraint,
     Uuid,
+    func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -32,6 +35,13 @@ def _of_a_migration() -> ForeignKeyConstraint:
         ["migrations.workspace_id", "migrations.id"],
         ondelete="CASCADE",
     )
+
+
+def hashed(words: ColumnElement[str]) -> ColumnElement[bytes]:
+    """The SHA-256 of a text, for indexes: a key of the browser's may be too long for one itself."""
+    # Not convert_to(), whose result PostgreSQL does not hold to be always the same.
+    escaped = func.replace(words, literal_column(r"'\'"), literal_column(r"'\\'"))
+    return func.sha256(func.decode(escaped, literal_column("'escape'")))
 
 
 class MigrationColumns(TypedColumns):
@@ -131,12 +141,13 @@ class KeyColumns(TypedColumns):
     stored: Named[bool] = Column(Boolean, nullable=False, server_default=text("false"))
 
 
-migration_keys = Table(
-    "migration_keys",
-    metadata,
-    KeyColumns,
-    UniqueConstraint("workspace_id", "migration_id", "key"),
-    _of_a_migration(),
+migration_keys = Table("migration_keys", metadata, KeyColumns, _of_a_migration())
+Index(
+    "migration_keys_key_hash_key",
+    migration_keys.c.workspace_id,
+    migration_keys.c.migration_id,
+    hashed(migration_keys.c.key),
+    unique=True,
 )
 
 
@@ -196,7 +207,12 @@ class DocumentColumns(TypedColumns):
 
 
 documents = Table("documents", metadata, DocumentColumns)
-Index(None, documents.c.workspace_id, documents.c.user_id, documents.c.key)
+Index(
+    "documents_key_hash_idx",
+    documents.c.workspace_id,
+    documents.c.user_id,
+    hashed(documents.c.key),
+)
 
 
 class KeptSecretColumns(TypedColumns):
@@ -211,6 +227,11 @@ class KeptSecretColumns(TypedColumns):
     updated_at = made_at()
 
 
-kept_secrets = Table(
-    "kept_secrets", metadata, KeptSecretColumns, UniqueConstraint("workspace_id", "user_id", "name")
+kept_secrets = Table("kept_secrets", metadata, KeptSecretColumns)
+Index(
+    "kept_secrets_name_hash_key",
+    kept_secrets.c.workspace_id,
+    kept_secrets.c.user_id,
+    hashed(kept_secrets.c.name),
+    unique=True,
 )
