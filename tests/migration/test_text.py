@@ -45,7 +45,7 @@ def test_a_credential_never_survives_redaction(fake: str) -> None:
 @pytest.mark.parametrize("fake", [*FAKES[:7], FAKES[9]])
 def test_a_credential_in_an_item_is_found(fake: str) -> None:
     raw = f'{{"title":"use {fake}"}}'.encode()
-    assert text.has_secret(raw, text.secret_patterns(raw))
+    assert text.secrets_in(raw, text.secret_patterns(raw))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_credential_in_an_item_is_found(fake: str) -> None:
 )
 def test_ordinary_words_are_no_credentials(plain: str) -> None:
     raw = plain.encode()
-    assert not text.has_secret(raw, text.secret_patterns(raw))
+    assert not text.secrets_in(raw, text.secret_patterns(raw))
     assert text.redact(plain) == plain
 
 

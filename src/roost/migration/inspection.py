@@ -8,9 +8,8 @@ from roost.migration import text
 from roost.migration.context import Inspection
 from roost.migration.drafts import Warn
 from roost.migration.octets import Octets, contains
-from roost.migration.reader import read
+from roost.migration.reader import MalformedError, read
 
-_SECRET = (Warn("SECRET_IN_TEXT", None, "looks like a credential; kept, hidden in reports"),)
 _LETTER_ESCAPE: Final = b"\\u00"
 _encode: Final = msgspec.json.Encoder().encode
 _MOJIBAKE = (Warn("MOJIBAKE", None, "UTF-8 once read as cp1252; kept as it is"),)
@@ -28,9 +27,9 @@ def inspection_of(raw: Octets) -> Inspection:
     def inspect(item: bytes) -> tuple[Warn, ...]:
         found: tuple[Warn, ...] = ()
         if escaped and _LETTER_ESCAPE in item:
-            item = _encode(read(item)[0])
-        if patterns and text.has_secret(item, patterns):
-            found += _SECRET
+            item = _unescaped(item)
+        if patterns and (secrets := text.secrets_in(item, patterns)):
+            found += (_secret(secrets),)
         if (
             damaged
             and text.may_be_mojibake(item)
@@ -40,6 +39,24 @@ def inspection_of(raw: Octets) -> Inspection:
         return found
 
     return inspect
+
+
+def _unescaped(item: bytes) -> bytes:
+    try:
+        return _encode(read(item)[0])
+    except MalformedError:
+        return item
+
+
+def inspect_document(raw: bytes) -> tuple[Warn, ...]:
+    """What to tell of a text that is looked at by itself: every pattern is looked for."""
+    found = [each for each in inspection_of(raw)(raw) if each.code != "SECRET_IN_TEXT"]
+    secrets = text.secrets_in(raw)
+    return tuple(found) + ((_secret(secrets),) if secrets else ())
+
+
+def _secret(found: list[str]) -> Warn:
+    return Warn("SECRET_IN_TEXT", None, f"{', '.join(found)}: rotate it; kept, hidden in reports")
 
 
 def _nothing(_: bytes) -> tuple[Warn, ...]:

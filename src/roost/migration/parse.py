@@ -21,7 +21,7 @@ from roost.migration.inspection import inspection_of
 from roost.migration.keys import EXACT, REASONS, Handler, Rule, rule_for
 from roost.migration.mapping import values
 from roost.migration.mapping.backups import backup
-from roost.migration.mapping.documents import document
+from roost.migration.mapping.documents import kept, to_seal
 from roost.migration.mapping.environments import environment, settle
 from roost.migration.mapping.queued import session, write
 from roost.migration.mapping.rows import row
@@ -182,6 +182,7 @@ def _counted(report: KeyReport, items: Iterator[Item]) -> Iterator[Item]:
             report.planned += 1
         elif item.verdict is Verdict.INVALID:
             report.invalid += 1
+            item.warnings += to_seal(item.raw or b"")
         else:
             report.skipped += 1
         yield item
@@ -239,7 +240,8 @@ def _of_a_store(
     for broken in store.broken:
         yield _quarantined(key, rule.kind, broken)
     for leftover in store.leftovers:
-        yield document(context, key, leftover.raw, sub_id=leftover.field, offset=leftover.offset)
+        name = leftover.field
+        yield kept(context, key, leftover.raw, name=name, sub_id=name, offset=leftover.offset)
 
 
 def _place(store: Store, position: int, field: str | None = None) -> str:

@@ -11,11 +11,10 @@ from roost.migration import ids
 from roost.migration.content import content_of
 from roost.migration.drafts import DocumentDraft, SecretDraft
 from roost.migration.failure import REFUSED
-from roost.migration.mapping.documents import verbatim
+from roost.migration.mapping.documents import to_seal, verbatim
 from roost.migration.model import Item, Kind, Verdict
 from roost.migration.targets.registry import Targets, table_of
 from roost.migration.targets.target import Place
-from roost.migration.text import redact
 
 _SEALED: Final = (Kind.ENVIRONMENT, Kind.SECRET)
 
@@ -25,9 +24,8 @@ def kept(item: Item) -> Item | None:
     if item.verdict is not Verdict.INVALID or item.raw is None or item.target_id is None:
         return None
     text, encoding = verbatim(item.raw)
-    shown = item.raw.decode("utf-8", "replace")
     draft: DocumentDraft | SecretDraft
-    if item.kind in _SEALED or redact(shown) != shown:
+    if item.kind in _SEALED or to_seal(item.raw):
         name = f"quarantine:{item.key}:{item.target_id}"
         draft = SecretDraft(name, text, item.key)
     else:

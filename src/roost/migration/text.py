@@ -1,10 +1,13 @@
 """Text as PostgreSQL can hold it, and what must not be shown of it."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from roost.migration.octets import Octets, parts
 
+Pattern = tuple[bytes, re.Pattern[bytes]]
+"""The mark without which a text need not be searched, and what to search for."""
 REPLACEMENT: Final = "\ufffd"
 
 # PostgreSQL refuses NUL in text and jsonb; UTF-8 has no lone surrogates.
@@ -39,26 +42,24 @@ _PATTERNS: Final = {
     "earer ": r"earer (?<=[Bb]earer )[A-Za-z0-9._~+/-]{12,}=*",
     # Only from the beginning of a run of letters, or a long run would be read from each "eyJ".
     "eyJ": r"eyJ(?<![A-Za-z0-9_-]eyJ)[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
-    "://": r"""://[^\s/:@"]{0,64}:[^\s/@"]{4,256}@""",
+    "://": r"""://[^\s/:@"]{0,64}:[^\s/@"]{1,256}@""",
+    "assword=": r"""assword=[^\s;&"'$<{(]{3,256}""",
+    "AccountKey=": r"AccountKey=[A-Za-z0-9+/=]{12,}",
     "-----BEGIN ": r"-----BEGIN [A-Z ]{0,24}PRIVATE KEY-----[^-]{1,10000}",
 }
 _SECRET: Final = re.compile("|".join(f"(?:{pattern})" for pattern in _PATTERNS.values()))
 # Looked for in whole dumps, where each mark costs a pass: the common ones only.
 _LOOKED_FOR: Final = ("github_pat_", "sk-", "sk_", "earer ", "eyJ", "-----BEGIN ")
-_MARKED: Final = tuple(
-    (mark.encode(), re.compile(_PATTERNS[mark].encode())) for mark in _LOOKED_FOR
+EVERY_PATTERN: Final[tuple[Pattern, ...]] = tuple(
+    (mark.encode(), re.compile(pattern.encode())) for mark, pattern in _PATTERNS.items()
 )
+_MARKED: Final = tuple(each for each in EVERY_PATTERN if each[0].decode() in _LOOKED_FOR)
 # GitHub's five marks in one pass: their third letters made equal.
 _GITHUB_LETTERS: Final = bytes.maketrans(b"ousr", b"pppp")
 _GITHUB: Final = tuple(
-    (mark.encode(), re.compile(pattern.encode()))
-    for mark, pattern in _PATTERNS.items()
-    if len(mark) == len("ghp_") and mark.startswith("gh")
+    each for each in EVERY_PATTERN if len(each[0]) == len("ghp_") and each[0].startswith(b"gh")
 )
 _LONGEST_MARK: Final = max(len(mark) for mark, _ in (*_MARKED, *_GITHUB))
-_SECRET_FIELD: Final = re.compile(
-    r"(?:token|secret|password|passwd|api[-_]?key|private[-_]?key|credentials?)$", re.IGNORECASE
-)
 
 
 def safe(text: str) -> tuple[str, int]:
@@ -95,10 +96,10 @@ def is_mojibake(text: str) -> bool:
     return False
 
 
-def secret_patterns(raw: Octets) -> list[tuple[bytes, re.Pattern[bytes]]]:
-    """Those marks and patterns of secrets whose mark is in `raw`; for `has_secret`."""
+def secret_patterns(raw: Octets) -> list[Pattern]:
+    """Those marks and patterns of secrets whose mark is in `raw`; for `secrets_in`."""
     wanted = dict(_MARKED)
-    found: list[tuple[bytes, re.Pattern[bytes]]] = []
+    found: list[Pattern] = []
     github = False
     for part in parts(raw, _LONGEST_MARK - 1):
         here = [each for each in wanted if each in part]
@@ -109,20 +110,15 @@ def secret_patterns(raw: Octets) -> list[tuple[bytes, re.Pattern[bytes]]]:
     return found
 
 
-def has_secret(raw: bytes, patterns: list[tuple[bytes, re.Pattern[bytes]]]) -> bool:
-    """Whether `raw` holds something that looks like a credential."""
-    return any(mark in raw and pattern.search(raw) for mark, pattern in patterns)
+def secrets_in(raw: bytes, patterns: Sequence[Pattern] = EVERY_PATTERN) -> list[str]:
+    """How what looks like credentials in `raw` begins, for reports: the first of each pattern."""
+    matches = (pattern.search(raw) for mark, pattern in patterns if mark in raw)
+    return [f"{match.group()[:3].decode()}[redacted]" for match in matches if match is not None]
 
 
-def is_secret(text: str) -> bool:
-    """Whether the whole of `text` looks like one credential."""
-    match = _SECRET.match(text.strip())
-    return match is not None and match.end() == len(text.strip())
-
-
-def is_secret_field(name: str) -> bool:
-    """Whether a field of this name holds a credential."""
-    return _SECRET_FIELD.search(name) is not None
+def holds_secret(text: str) -> bool:
+    """Whether the text holds something that looks like a credential."""
+    return any(mark in text for mark in _PATTERNS) and _SECRET.search(text) is not None
 
 
 def redact(text: str) -> str:

@@ -15,8 +15,11 @@ export async function preview(app) {
     for (const item of data) {
       const sums = kinds[item.kind] ??= {};
       sums[item.verdict] = (sums[item.verdict] ?? 0) + 1;
-      const warning = item.warnings.find(({code}) => code.startsWith("SECRET"));
-      if (warning) secrets.push(`${named(item)} (${warning.detail})`);
+      for (const {code, field, detail} of item.warnings) {
+        if (code.startsWith("SECRET") && code !== "SECRET_RENAMED") {
+          secrets.push(`${[named(item), field].filter(Boolean).join(", ")} (${detail})`);
+        }
+      }
     }
   }
   return [

@@ -5,7 +5,7 @@ from typing import Final
 
 from roost.migration.context import Context
 from roost.migration.drafts import Warn
-from roost.migration.mapping.documents import document
+from roost.migration.mapping.documents import kept
 from roost.migration.mapping.stores import open_store
 from roost.migration.model import Item, Kind, Verdict
 from roost.migration.reader import MalformedError, read
@@ -33,7 +33,7 @@ def backup(context: Context, key: str, raw: bytes, names: tuple[str, ...]) -> It
         if store.broken:
             detail += f", {len(store.broken)} parts could not be read"
         warning = Warn("BACKUP_HOLDS_MORE", None, detail)
-        yield document(context, key, raw, kind=Kind.BACKUP, warnings=(warning,))
+        yield kept(context, key, raw, kind=Kind.BACKUP, warnings=(warning,))
         return
     yield Item(
         key=key,

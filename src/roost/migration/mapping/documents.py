@@ -1,14 +1,19 @@
 """What is kept verbatim: unknown keys, form drafts, whatever lies beside a store's list."""
 
 from base64 import b64encode
-from typing import Literal
+from collections.abc import Sequence
+from typing import Final, Literal
 
 from roost.migration import ids
 from roost.migration.context import Context, Raw
-from roost.migration.drafts import DocumentDraft, Warn
+from roost.migration.credentials import credentials_in, credentials_of
+from roost.migration.drafts import DocumentDraft, SecretDraft, Warn
+from roost.migration.inspection import inspect_document
 from roost.migration.model import Item, Kind, Verdict
 from roost.migration.reader import MalformedError, read
-from roost.migration.text import is_safe
+from roost.migration.text import is_safe, redact, safe, secrets_in
+
+_LONGEST_LIST: Final = 2_000
 
 
 def document(  # noqa: PLR0913
@@ -45,6 +50,70 @@ def document(  # noqa: PLR0913
     )
 
 
+def kept(  # noqa: PLR0913
+    context: Context,
+    key: str,
+    raw: bytes,
+    *,
+    name: str = "",
+    sub_id: str = "",
+    kind: Kind = Kind.DOCUMENT,
+    offset: int | None = None,
+    warnings: tuple[Warn, ...] = (),
+) -> Item:
+    """`raw` as a document, or sealed as a whole when a credential is in it; `name` is its field."""
+    found = credentials_of(name, raw)
+    if found:
+        return sealed(context, key, raw, found, sub_id=sub_id, offset=offset, warnings=warnings)
+    warnings += inspect_document(raw)
+    return document(context, key, raw, sub_id=sub_id, kind=kind, offset=offset, warnings=warnings)
+
+
+def sealed(  # noqa: PLR0913
+    context: Context,
+    key: str,
+    raw: bytes,
+    found: Sequence[str],
+    *,
+    sub_id: str = "",
+    offset: int | None = None,
+    warnings: tuple[Warn, ...] = (),
+) -> Item:
+    """`raw` in encrypted storage; `found` says where in it credentials are (`""`: it is one)."""
+    text, encoding = verbatim(raw)
+    if encoding == "base64":
+        warnings += (Warn("KEPT_AS_BASE64", None, "has characters that PostgreSQL refuses"),)
+    warnings += (encrypted(found),)
+    return Item(
+        key=key,
+        kind=Kind.SECRET,
+        source_id=(sub_id or key)[:255],
+        target_id=ids.legacy(context.owner, key, ["secret", sub_id] if sub_id else "secret"),
+        offset=offset,
+        warnings=warnings,
+        draft=SecretDraft(f"{key}:{sub_id}" if sub_id else key, text, key),
+    )
+
+
+def to_seal(raw: bytes) -> tuple[Warn, ...]:
+    """Why a text of no known shape can't be kept in the open; empty when it can."""
+    found = credentials_of("", raw) or secrets_in(raw)
+    return (encrypted(found),) if found else ()
+
+
+def encrypted(found: Sequence[str]) -> Warn:
+    """Say that what holds these credentials is in encrypted storage."""
+    return Warn("SECRET_ENCRYPTED", None, f"{to_rotate(found)}; kept in encrypted storage")
+
+
+def to_rotate(found: Sequence[str]) -> str:
+    """Which credentials their owner has to make anew, by where they are."""
+    places = safe(", ".join(redact(each) for each in found if each))[0]
+    if len(places) > _LONGEST_LIST:
+        places = f"{places[:_LONGEST_LIST]}\u2026 ({len(found)} in all)"
+    return f"rotate these: {places}" if places else "rotate it"
+
+
 def member(  # noqa: PLR0913
     context: Context,
     key: str,
@@ -61,15 +130,21 @@ def member(  # noqa: PLR0913
         item.target_id = identity.target_id
         item.verdict, item.reason = Verdict.SKIP, "DUPLICATE"
         return item
-    item = document(
-        context,
-        key,
-        bytes(raw),
-        sub_id=identity.source_id or identity.target_id,
-        target_id=identity.target_id,
-        kind=kind,
-        warnings=(identity.warning,) if identity.warning else (),
-    )
+    warnings = (identity.warning,) if identity.warning else ()
+    found = list(credentials_in("", value))
+    if found:
+        place = identity.target_id
+        item = sealed(context, key, bytes(raw), found, sub_id=place, warnings=warnings)
+    else:
+        item = document(
+            context,
+            key,
+            bytes(raw),
+            sub_id=identity.source_id or identity.target_id,
+            target_id=identity.target_id,
+            kind=kind,
+            warnings=warnings,
+        )
     item.source_id = identity.source_id
     return item
 

@@ -7,15 +7,15 @@ from typing import Any, Final
 
 import msgspec
 
-from roost.environments.model import SECRET_NAME
 from roost.migration import dates
 from roost.migration.context import Context, Raw
-from roost.migration.drafts import EnvironmentDraft, SealedText, Warn
+from roost.migration.drafts import EnvironmentDraft, Warn
 from roost.migration.ids import own_uuid
 from roost.migration.mapping import fields
-from roost.migration.mapping.documents import document
+from roost.migration.mapping.documents import document, to_rotate
+from roost.migration.mapping.environment_secrets import Secrets, take_secrets
 from roost.migration.model import Item, Kind, Verdict
-from roost.migration.text import is_secret, is_secret_field, redact
+from roost.migration.text import holds_secret
 
 _MAPPED: Final = frozenset(
     {"id", "name", "description", "githubToken", "githubRepository", "createdAt", "updatedAt"}
@@ -25,10 +25,10 @@ _TELLING: Final = frozenset(
     {"id", "name", "githubRepository", "githubToken", "githubOrganization", "sandboxConfig"}
 )
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-_ODD: Final = re.compile(r"[^A-Za-z0-9_.-]")
-_LONGEST: Final = 128
 _encode: Final = msgspec.json.Encoder().encode
 
+_USER: Final = re.compile(r"://[^/@\s]*@")
+_ADDRESS: Final = "GITHUB_REPOSITORY"
 TOKEN: Final = "GITHUB_TOKEN"  # noqa: S105  # the name of one
 
 
@@ -69,86 +69,43 @@ def _draft(
     context: Context, source: dict[str, Any], target_id: str, warnings: list[Warn]
 ) -> EnvironmentDraft:
     config: dict[str, Any] = {}
-    secrets: dict[str, str | SealedText] = {}
+    secrets: Secrets = {}
     span = fields.span(source, context.imported_at, config, warnings)
     if source.get("id") is not None and own_uuid(source["id"]) != target_id:
         config["legacyId"] = source["id"]
     repository = fields.line(source, "githubRepository", config, warnings)
+    if repository is not None and holds_secret(repository):
+        secrets[_ADDRESS], repository = repository, _USER.sub("://", repository)
+        repository = None if holds_secret(repository) else repository
     token = source.get("githubToken")
     if type(token) is str and token.strip():
         secrets[TOKEN] = token
     elif token not in (None, ""):
         secrets[TOKEN] = _encode(token).decode()
-    for name, value in source.items():
-        if name not in _MAPPED and value is not None and value != "":
-            config[name] = _without_secrets(name, value, secrets, warnings)
-            if config[name] is None:
-                del config[name]
+    name = _name(source, config, repository, warnings)
+    description = _description(source, config, warnings)
+    is_active = fields.flag(source, "isActive", config, warnings)
+    config |= {
+        each: value
+        for each, value in source.items()
+        if each not in _MAPPED and value is not None and value != ""
+    }
+    kept = take_secrets(config, secrets, warnings)
     if secrets:
-        warnings.append(Warn("SECRETS_ENCRYPTED", None, ", ".join(sorted(secrets))[:500]))
+        named = f"{to_rotate(sorted(secrets))}; kept in encrypted storage"
+        warnings.append(Warn("SECRETS_ENCRYPTED", None, named))
     return EnvironmentDraft(
         id=target_id,
-        name=_name(source, config, repository, warnings),
-        description=_description(source, config, warnings),
+        name=name,
+        description=description,
         repository=repository,
-        config=config,
-        is_active=fields.flag(source, "isActive", config, warnings),
+        config=kept,
+        is_active=is_active,
         secrets=secrets,
         created_at=span.created_at,
         updated_at=span.updated_at,
         assumed=span.assumed,
     )
-
-
-def _without_secrets(
-    name: str,
-    value: Any,  # noqa: ANN401 -- JSON
-    secrets: dict[str, str | SealedText],
-    warnings: list[Warn],
-) -> Any:  # noqa: ANN401 -- JSON
-    """`value` with its secrets moved to `secrets`; None when it was one as a whole."""
-    if type(value) is str:
-        if value and (is_secret_field(name) or is_secret(value)):
-            secrets[_free(name, secrets, warnings)] = value
-            return None
-        return value
-    if type(value) is list:
-        return [
-            kept
-            for index, each in enumerate(value)
-            if (kept := _without_secrets(f"{name}_{index}", each, secrets, warnings)) is not None
-            or each is None
-        ]
-    if type(value) is not dict:
-        return value
-    # A map of variables for the process is secret as a whole: nobody can tell which are not.
-    if name in ("environment", "env", "envVars", "environmentVariables"):
-        for inner, each in value.items():
-            text = each if type(each) is str else _encode(each).decode()
-            secrets[_free(inner, secrets, warnings)] = text
-        return None
-    kept_members = {
-        inner: _without_secrets(inner, each, secrets, warnings) for inner, each in value.items()
-    }
-    return {
-        inner: kept
-        for inner, kept in kept_members.items()
-        if kept is not None or value[inner] is None
-    }
-
-
-def _free(name: str, secrets: dict[str, str | SealedText], warnings: list[Warn]) -> str:
-    """A secret's name: the field's own, as routes can address it, different from those taken."""
-    wanted = _ODD.sub("_", name.strip()[:_LONGEST]) or "SECRET"
-    if not SECRET_NAME.fullmatch(wanted):
-        wanted = f"_{wanted}"[:_LONGEST]
-    taken, count = wanted, len(secrets) + 1
-    while taken in secrets:
-        end = f"_{count}"
-        taken, count = f"{wanted[: _LONGEST - len(end)]}{end}", count + 1
-    if taken != name:
-        warnings.append(Warn("SECRET_RENAMED", taken, redact(name)[:500]))
-    return taken
 
 
 def _name(

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from roost.migration import dates
 from roost.migration.context import Context, Raw
+from roost.migration.credentials import is_secret_field
 from roost.migration.drafts import Priority, PullRequest, TaskDraft, TaskStatus, Warn
 from roost.migration.ids import own_uuid
 from roost.migration.mapping import fields, messages, pull_requests
@@ -108,6 +109,9 @@ class _Mapping:
         for name in source.keys() - _MAPPED:
             if source[name] is not None and source[name] != "":
                 legacy[name] = source[name]
+                if is_secret_field(name):
+                    detail = "is called like a credential: rotate it; kept as it was"
+                    warnings.append(Warn("SECRET_IN_TEXT", name, detail))
         if own_uuid(source.get("id")) != self.id and source.get("id") is not None:
             legacy["id"] = source["id"]
         span = fields.span(source, self.context.imported_at, legacy, warnings)

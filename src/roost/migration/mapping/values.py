@@ -5,21 +5,18 @@ from typing import Final
 
 from roost.migration import ids
 from roost.migration.context import Context
+from roost.migration.credentials import credentials_in
 from roost.migration.drafts import PreferenceDraft, SecretDraft, Warn
-from roost.migration.mapping.documents import document
+from roost.migration.inspection import inspect_document
+from roost.migration.mapping.documents import encrypted, kept, sealed
 from roost.migration.model import Item, Kind, Verdict
 from roost.migration.reader import MalformedError, read
 from roost.migration.salvage import unwrap
-from roost.migration.text import is_safe, is_secret, safe
+from roost.migration.text import is_safe, safe
 
 _BLANK: Final = frozenset({b"", b"null", b'""', b"undefined"})
 _ENVELOPE: Final = frozenset({"state", "version"})
-_TOKEN_FIELDS: Final = frozenset(
-    {"access_token", "refresh_token", "accessToken", "refreshToken", "id_token"}
-)
 _MAX_BARE: Final = 2_000
-# JSON of 20 KB with tokens in it is some app's data, not a token.
-_MAX_CREDENTIAL: Final = 20_000
 
 
 def preference(context: Context, key: str, raw: bytes) -> Iterator[Item]:
@@ -41,6 +38,11 @@ def preference(context: Context, key: str, raw: bytes) -> Iterator[Item]:
             return
     if type(value) is dict and type(value.get("state")) is dict and value.keys() <= _ENVELOPE:
         value = value["state"]
+    found = list(credentials_in(key, value))
+    if found:
+        yield sealed(context, key, raw, found)
+        return
+    item.warnings += inspect_document(raw)
     item.draft = PreferenceDraft(key, value)
     yield item
 
@@ -56,9 +58,9 @@ def _is_bare(raw: bytes) -> bool:
 
 
 def draft_document(context: Context, key: str, raw: bytes) -> Iterator[Item]:
-    """An unsent form: kept as it is."""
+    """An unsent form: kept as it is, encrypted when a credential is in it."""
     if raw.strip() not in _BLANK:
-        yield document(context, key, raw)
+        yield kept(context, key, raw, name=key)
 
 
 def secret(context: Context, key: str, raw: bytes) -> Iterator[Item]:
@@ -69,16 +71,13 @@ def secret(context: Context, key: str, raw: bytes) -> Iterator[Item]:
 
 
 def unknown(context: Context, key: str, raw: bytes) -> Iterator[Item]:
-    """A key nobody knows: kept as it is, encrypted when it plainly is a credential."""
-    if _is_credential(raw):
-        yield _secret(context, key, raw)
-    else:
-        yield document(context, key, raw, kind=Kind.UNKNOWN)
+    """A key nobody knows: kept as it is, encrypted when a credential is in it."""
+    yield kept(context, key, raw, name=key, kind=Kind.UNKNOWN)
 
 
 def _secret(context: Context, key: str, raw: bytes) -> Item:
     value, replaced = safe(raw.decode("utf-8", "surrogatepass"))
-    warnings: tuple[Warn, ...] = (Warn("SECRET_ENCRYPTED", None, "kept in encrypted storage"),)
+    warnings: tuple[Warn, ...] = (encrypted([""]),)
     if replaced:
         warnings += (Warn("CHARACTERS_REPLACED", None, f"{replaced} times"),)
     return Item(
@@ -89,18 +88,3 @@ def _secret(context: Context, key: str, raw: bytes) -> Item:
         warnings=warnings,
         draft=SecretDraft(key, value, key),
     )
-
-
-def _is_credential(raw: bytes) -> bool:
-    if len(raw) > _MAX_CREDENTIAL:
-        return False
-    text = raw.decode("utf-8", "replace").strip()
-    if is_secret(text.strip('"')):
-        return True
-    if text[:1] != "{":
-        return False
-    try:
-        value, _ = read(raw)
-    except MalformedError:
-        return False
-    return any(type(value.get(name)) is str and value[name] for name in _TOKEN_FIELDS)
