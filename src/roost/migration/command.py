@@ -17,6 +17,7 @@ from roost.migration.ledger import OnProgress
 from roost.migration.model import Config
 from roost.migration.request import open_dump
 from roost.migration.service import Migrations
+from roost.migration.shown import shown
 
 
 class Order(msgspec.Struct):
@@ -62,7 +63,9 @@ async def migrate_file(target: Target, order: Order, on_progress: OnProgress) ->
     kinds: dict[str, dict[str, int]] = {}
     for kind, verdict, number in msgspec.json.decode(row["kinds"]):
         kinds.setdefault(kind, {})[verdict] = number
-    return document | {"kinds": kinds, "problems": msgspec.json.decode(row["problems"])}
+    problems = msgspec.json.decode(row["problems"])
+    reported: dict[str, Any] = shown(document | {"kinds": kinds, "problems": problems})
+    return reported
 
 
 def _nobody_listens() -> None:

@@ -6,6 +6,8 @@ import asyncpg
 import msgspec
 
 from roost.migration.model import Item
+from roost.migration.shown import shown
+from roost.migration.text import redact
 
 REFUSED: Final = "REFUSED_BY_DATABASE"
 """The reason of an item whose row the database did not take."""
@@ -29,15 +31,17 @@ class Failure(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
 
 def invalid_item(row: Any) -> Failure:  # noqa: ANN401 -- a record
     """Say which item could not be read, and that nothing was written."""
-    place = row["key"] + (f", {row['field']}" if row["field"] else "")
+    key = redact(row["key"])
+    field = redact(row["field"]) if row["field"] else None
+    place = f"{key}, {field}" if field else key
     at = f", at byte {row['byte_offset']}" if row["byte_offset"] is not None else ""
     return Failure(
         code="ITEM_INVALID",
         message=f"{place}{at}: {row['reason']}. Nothing was written. Use continueOnError to "
         "quarantine what cannot be read and migrate the rest.",
-        key=row["key"],
+        key=key,
         kind=row["kind"],
-        field=row["field"],
+        field=field,
         reason=row["reason"],
         offset=row["byte_offset"],
         position=row["position"],
@@ -50,9 +54,9 @@ def refused_row(error: asyncpg.PostgresError, item: Item) -> Failure:
     known = [type(error).__name__, *filter(None, [error.constraint_name])]
     return Failure(
         code="ROW_REFUSED",
-        message=f"{item.key}: the database refused a row ({' '.join(known)}). "
+        message=f"{redact(item.key)}: the database refused a row ({' '.join(known)}). "
         "What had been written was taken back.",
-        key=item.key,
+        key=redact(item.key),
         kind=item.kind.value,
         reason=REFUSED,
     )
@@ -64,7 +68,7 @@ def unverified_items(wrong: list[dict[str, Any]]) -> Failure:
         code="VERIFICATION_FAILED",
         message=f"{len(wrong)} items read back otherwise than they were planned. Everything "
         "this migration wrote was taken back; the dump is kept. Try again.",
-        items=wrong[:20],
+        items=shown(wrong[:20]),
     )
 
 

@@ -21,6 +21,7 @@ from roost.migration.model import Config, Counts, Item, Progress, Resolution, St
 from roost.migration.stream import Batch, Reading
 from roost.migration.targets.registry import Targets
 from roost.migration.targets.target import Place
+from roost.migration.text import redact
 
 T = TypeVar("T")
 SLOW: Final = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, TimeoutError)
@@ -191,7 +192,7 @@ class Ledger:
             total=total,
             items_per_second=round(rate, 1) if rate else None,
             eta_seconds=round((total - done) / rate, 1) if rate else None,
-            current_key=self.current_key,
+            current_key=redact(self.current_key) if self.current_key else None,
         )
 
     async def write(self, work: Work[T], ahead: Work[None] | None = None) -> T:

@@ -15,8 +15,8 @@ from roost.migration.downloads import Downloads
 from roost.migration.once import Asked, Seal
 from roost.migration.request import read_start
 from roost.migration.service import Migrations
+from roost.migration.shown import shown_json
 from roost.migration.steps import Steps
-from roost.migration.text import redact
 from roost.migration.watching import watching
 from roost.migration.wire import (
     ItemQuery,
@@ -110,8 +110,8 @@ class MigrationRoutes:
         row = await self.kit.read(call, statement, **values)
         if row["migration"] is None:
             raise ProblemError(errors.MIGRATION_NOT_FOUND)
-        shown = _redacted(row["items"])
-        return self.kit.conditional(call, lists.answer(query, sort, row, items=shown))
+        items = shown_json(row["items"])
+        return self.kit.conditional(call, lists.answer(query, sort, row, items=items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +143,3 @@ class Beginning:
             return await self.desk.carried_out(call, run, 201)
 
         return await self.desk.once(call, print_, work)
-
-
-def _redacted(items: str) -> str:
-    """Verdicts for showing: what looks like a credential in a name or an old value is hidden."""
-    if redact(items) == items:
-        return items
-    return msgspec.json.encode(_hidden(msgspec.json.decode(items))).decode()
-
-
-def _hidden(value: object) -> object:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, list):
-        return [_hidden(each) for each in value]
-    if isinstance(value, dict):
-        return {redact(name): _hidden(each) for name, each in value.items()}
-    return value

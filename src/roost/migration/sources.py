@@ -15,6 +15,7 @@ from roost.migration import dates
 from roost.migration.octets import PART, Octets, first_octet, octet, unescape, unescaped, utf8, view
 from roost.migration.reader import MalformedError, read, read_string
 from roost.migration.salvage import Entry, Split, split
+from roost.migration.text import redact
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -34,9 +35,9 @@ class SourceError(Exception):
     """The file holds no dump: why not, and what to do."""
 
     def __init__(self, message: str, hint: str = _EXPORT_HINT) -> None:
-        """Keep the hint apart from the message."""
-        super().__init__(message)
-        self.message = message
+        """Keep the hint apart from the message, which may name keys."""
+        self.message = redact(message)
+        super().__init__(self.message)
         self.hint = hint
 
 
