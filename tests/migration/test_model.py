@@ -29,6 +29,7 @@ def test_the_defaults_are_the_careful_ones() -> None:
         "retryAttempts": 3,
         "dryRun": False,
         "review": False,
+        "aliases": [],
     }
 
 
@@ -83,4 +84,5 @@ def test_counts_add_up() -> None:
         "created": 0,
         "updated": 0,
         "unresolved": 0,
+        "otherUser": 0,
     }

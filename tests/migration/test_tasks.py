@@ -343,6 +343,9 @@ def test_an_environment_is_linked_when_the_dump_has_it() -> None:
 def test_another_users_row_is_left_out_with_the_reason() -> None:
     item = parsed({"task-store": store([{**OLD, "userId": "somebody-else"}])}).items[0]
     assert (item.verdict, item.reason, item.field) == (Verdict.SKIP, "OTHER_USER", "userId")
+    assert item.detail == (
+        "its userId is 'somebody-else'; if that is you, name it in config.aliases, or with --alias"
+    )
 
 
 def test_numbers_too_big_for_a_double_are_kept_as_text() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -25,7 +26,7 @@ from roost.cli.context import (
     say,
 )
 from roost.db.target import Target
-from roost.migration.model import Config, ConflictResolution
+from roost.migration.model import Aliases, Config, ConflictResolution
 from roost.migration.profiles.places import Browser
 
 _SHORT = {"skip": "AUTO_SKIP", "overwrite": "AUTO_OVERWRITE", "merge": "AUTO_MERGE"}
@@ -38,6 +39,7 @@ _PHASES = {
     "completed": "done",
 }
 _NAMED = 50
+_CREDENTIALS = ("SECRET_ENCRYPTED", "SECRETS_ENCRYPTED", "SECRET_IN_TEXT")
 
 
 def _conflict(text: str) -> ConflictResolution:
@@ -97,6 +99,13 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         bool,
         typer.Option("--continue-on-error", help="Quarantine what is damaged, migrate the rest."),
     ] = False,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the data calls its owner, where Roost does not know it: rows of any other"
+            " userId are left out. May be given several times."
+        ),
+    ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
@@ -111,6 +120,7 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         dry_run=dry_run,
         continue_on_error=continue_on_error,
         batch_size=batch_size,
+        aliases=_aliases(alias or []),
     )
     settings, place = read_settings(data_dir, database_url)
     if browser is not None and origin is not None:
@@ -142,6 +152,13 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         message = f"{number} items are in Roost with other content, and nothing was written."
         message += "\nSay what to do with them: --conflict skip, overwrite or merge."
         raise CommandError(message)
+
+
+def _aliases(given: list[str]) -> list[str]:
+    try:
+        return msgspec.convert(given, Aliases)
+    except msgspec.ValidationError as error:
+        raise typer.BadParameter(str(error), param_hint="--alias") from error
 
 
 def _require_one_source(file: Path | None, browser: Browser | None, profile: str | None) -> None:
@@ -219,6 +236,29 @@ def _tell(document: dict[str, Any]) -> None:
         say(f"{problem['verdict']}: {_named(problem)}")
     if len(document["problems"]) > _NAMED:
         say(f"… and {len(document['problems']) - _NAMED} more; --json names them all")
+    _tell_left_out(document)
+    _tell_credentials(document["credentials"])
+
+
+def _tell_left_out(document: dict[str, Any]) -> None:
+    """Say how many items are somebody else's, and whose."""
+    if number := document["counts"]["otherUser"]:
+        say(f"{number} items were left out, for they are somebody else's:")
+        for each in document["others"][:_NAMED]:
+            say(f"  {each['number']}: {each['detail']}")
+
+
+def _tell_credentials(items: list[dict[str, Any]]) -> None:
+    """Name each credential that was found."""
+    if items:
+        say("Credentials were found, which every script of the page could read:")
+    for item in items[:_NAMED]:
+        for warning in item["warnings"]:
+            if warning["code"] in _CREDENTIALS:
+                parts = (item["key"], item["sourceId"], warning.get("field"), warning["detail"])
+                say(f"  {', '.join(filter(None, dict.fromkeys(parts)))}")
+    if len(items) > _NAMED:
+        say(f"  … and in {len(items) - _NAMED} more items; --json names them all")
 
 
 def _named(problem: dict[str, Any]) -> str:

@@ -34,6 +34,9 @@ class Order(msgspec.Struct):
 async def migrate_file(target: Target, order: Order, on_progress: OnProgress) -> dict[str, Any]:
     """Migrate; gives the migration with verdicts by `kinds`, and its `problems`.
 
+    Also `others`, whose rows were left out, with their `number`, and `credentials`, the items that
+    have some, with the warnings that name them.
+
     ProblemError when the file is no dump, or another migration is running.
     """
     received = open_dump(order.raw, order.origin)
@@ -63,8 +66,10 @@ async def migrate_file(target: Target, order: Order, on_progress: OnProgress) ->
     kinds: dict[str, dict[str, int]] = {}
     for kind, verdict, number in msgspec.json.decode(row["kinds"]):
         kinds.setdefault(kind, {})[verdict] = number
-    problems = msgspec.json.decode(row["problems"])
-    reported: dict[str, Any] = shown(document | {"kinds": kinds, "problems": problems})
+    listed = {
+        name: msgspec.json.decode(row[name]) for name in ("problems", "others", "credentials")
+    }
+    reported: dict[str, Any] = shown(document | {"kinds": kinds} | listed)
     return reported
 
 

@@ -25,6 +25,11 @@ class Identity(msgspec.Struct, gc=False):
     warning: Warn | None = None
 
 
+def _folded(name: str) -> str:
+    """A name as it is compared: addresses and ids are written in small and capital letters."""
+    return name.strip().casefold()
+
+
 class Context:
     """One parse: whose data it is, when it came, and which ids are taken by it."""
 
@@ -41,7 +46,7 @@ class Context:
         """
         self.owner = owner
         self.imported_at = imported_at
-        self.aliases = aliases | {str(owner)}
+        self._aliases = {_folded(each) for each in (*aliases, str(owner))}
         self.environment_ids: dict[str, str] = {}
         self._instead = instead or {}
         self._taken: dict[Kind, dict[str, Raw]] = {}
@@ -52,8 +57,8 @@ class Context:
         """Whether `value`, a row's user id, is somebody else's."""
         if value is None or value == "":
             return False
-        text = value if type(value) is str else ids.legacy_text(value)
-        return text not in self.aliases
+        text = value if type(value) is str else str(ids.legacy_text(value))
+        return _folded(text) not in self._aliases
 
     def has(self, kind: Kind, target_id: str) -> bool:
         """Whether an item of this kind has got that target id."""

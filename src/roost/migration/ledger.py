@@ -122,6 +122,7 @@ class Ledger:
             setattr(counts, verdict.value, getattr(counts, verdict.value) + number)
             if verdict is Verdict.CONFLICT and row["resolution"] is None:
                 counts.unresolved += number
+            counts.other_user += number if row["is_others"] else 0
             if applied and row["is_changing"]:
                 counts.updated += number
             if applied and row["resolution"] == Resolution.KEEP_BOTH:

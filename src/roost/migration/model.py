@@ -8,6 +8,14 @@ import msgspec
 from roost.migration.drafts import Draft, Warn
 
 BatchSize = Annotated[int, msgspec.Meta(ge=1, le=5000, description="items a transaction")]
+MOST_ALIASES: Final = 1000
+LONGEST_ALIAS: Final = 500
+# PostgreSQL refuses NUL.
+Alias = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ALIAS, pattern="^[^\\x00]*$")]
+Aliases = Annotated[
+    list[Alias],
+    msgspec.Meta(max_length=MOST_ALIASES, description="what the source calls its owner"),
+]
 RetryAttempts = Annotated[int, msgspec.Meta(ge=0, le=10, description="tries again, per batch")]
 
 
@@ -40,6 +48,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     retry_attempts: RetryAttempts = 3
     dry_run: bool = False
     review: bool = False
+    aliases: Aliases = []
 
 
 class State(StrEnum):
@@ -160,7 +169,8 @@ class Item(msgspec.Struct, kw_only=True, rename="camel", gc=False):
 class Counts(msgspec.Struct, kw_only=True, rename="camel"):
     """Items by verdict (found is their sum), rows by what was done to them.
 
-    `unresolved` are the conflicts that nobody has said what to do with.
+    `unresolved` are the conflicts that nobody has said what to do with, `other_user` the items of
+    `skip` that are somebody else's.
     """
 
     found: int = 0
@@ -173,6 +183,7 @@ class Counts(msgspec.Struct, kw_only=True, rename="camel"):
     created: int = 0
     updated: int = 0
     unresolved: int = 0
+    other_user: int = 0
 
     def add(self, verdict: Verdict) -> None:
         """Count one more item with this verdict."""

@@ -182,6 +182,11 @@ ITEMS = Listing(
 )
 
 
+_SECRETS: Final[ColumnElement[str]] = literal_column(
+    """'$[*] ? (@.code starts with "SECRET")'::jsonpath"""
+)
+
+
 def _report() -> Statement:
     ours = (_i.workspace_id == TENANT_ID) & (_i.migration_id == MIGRATION)
     numbers = (
@@ -209,12 +214,26 @@ def _report() -> Statement:
         .where(ours, _i.verdict.in_([literal_column("'invalid'"), literal_column("'conflict'")]))
         .order_by(_i.position)
     )
+    others = (
+        select(_i.detail, func.count().label("number"))
+        .where(ours, _i.reason == literal_column("'OTHER_USER'"))
+        .group_by(_i.detail)
+        .order_by(func.count().desc(), _i.detail)
+        .limit(LISTED)
+    )
+    credentials = (
+        select(_i.key, _i.kind, _i.source_id.label("sourceId"), _i.warnings)
+        .where(ours, _i.warnings.op("@?")(_SECRETS))
+        .order_by(_i.position)
+    )
     return tenant_read(
         "select migrations.report",
         select(
             object_text(WIRE).label("body"),
             func.coalesce(cast(kinds, Text), "[]").label("kinds"),
             rows_text(problems).label("problems"),
+            rows_text(others, "others").label("others"),
+            rows_text(credentials, "credentials").label("credentials"),
         ).where(_one),
     )
 

@@ -47,6 +47,7 @@ async def _open(ledger: Ledger, imported_at: datetime) -> None:
     """Open the dump as it was stored, and find out which of its ids are not free."""
     dump = await _stored(ledger)
     ledger.reading = Reading(dump, ledger.place.user_id, imported_at, ledger.targets)
+    ledger.reading.aliases = frozenset(ledger.config.aliases)
     ledger.reading.instead, elements = await occupied(ledger, dump)
     ledger.total = ledger.total or elements
 

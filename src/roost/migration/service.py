@@ -15,6 +15,7 @@ from roost.db.sealing import SecretBox
 from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.migration import carrying, queries, writes
+from roost.migration.aliases import with_aliases
 from roost.migration.carrying import carry_on, finish_earlier
 from roost.migration.claim import claimed
 from roost.migration.content import encode
@@ -207,13 +208,14 @@ class Migrations:
 
         async def work(transaction: Transaction) -> None:
             place = {"workspace": workspace_id, "migration": migration_id}
+            named = await with_aliases(transaction, user_id, config)
             await transaction.row(
                 writes.RECEIVE,
                 **place,
                 user=user_id,
                 origin=origin,
                 captured_at=received.dump.captured_at,
-                config=encode(config).decode(),
+                config=encode(named).decode(),
                 progress=encode(Progress(phase=State.RECEIVED)).decode(),
             )
             await transaction.row(

@@ -43,6 +43,7 @@ class Reading:
     def __init__(self, dump: Dump, owner: UUID, imported_at: datetime, targets: Targets) -> None:
         self.dump = dump
         self.instead: Instead = {}
+        self.aliases: frozenset[str] = frozenset()
         self.keys: list[KeyReport] = []
         self._owner = owner
         self._imported_at = imported_at
@@ -101,7 +102,7 @@ class Reading:
         texts = self.dump.keys
         if only is not None:
             texts = {key: raw for key, raw in texts.items() if storable(key) in only}
-        found = parse_keys(texts, self._owner, self._imported_at, instead=self.instead)
+        found = parse_keys(texts, self._owner, self._imported_at, self.aliases, self.instead)
         for report, items in found:
             if only is not None:
                 position = only[report.key]

@@ -381,11 +381,20 @@ CHOSEN = compiled(
         updated_at=func.now(),
     ),
 )
+_is_others = (_i.verdict == literal_column("'skip'")) & (
+    func.coalesce(_i.reason, literal_column("''")) == literal_column("'OTHER_USER'")
+)
 COUNTS = compiled(
     "select migration_items.counts",
-    select(_i.verdict, _i.resolution, _changing.label("is_changing"), func.count().label("number"))
+    select(
+        _i.verdict,
+        _i.resolution,
+        _changing.label("is_changing"),
+        _is_others.label("is_others"),
+        func.count().label("number"),
+    )
     .where(_of_this_item)
-    .group_by(_i.verdict, _i.resolution, _changing),
+    .group_by(_i.verdict, _i.resolution, _changing, _is_others),
 )
 FIRST_INVALID = compiled(
     "select migration_items.invalid",

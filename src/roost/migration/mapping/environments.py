@@ -48,7 +48,7 @@ def environment(
     identity = context.identify(Kind.ENVIRONMENT, key, source_id, source, raw)
     item.source_id, item.target_id = identity.source_id, identity.target_id
     if context.is_foreign(source.get("userId")):
-        item.verdict, item.reason, item.field = Verdict.SKIP, "OTHER_USER", "userId"
+        fields.leave_to(item, source["userId"])
     elif identity.duplicate:
         item.verdict, item.reason, item.field = Verdict.SKIP, "DUPLICATE", "id"
     if item.verdict is not None:

@@ -6,10 +6,12 @@ from typing import Any
 
 from roost.migration import dates
 from roost.migration.drafts import Warn
+from roost.migration.model import Item, Verdict
 from roost.migration.text import redact
 
 MAX_NAME = 255
 MAX_DESCRIPTION = 100_000
+OTHER_USER = "if that is you, name it in config.aliases, or with --alias"
 
 _RAW_KEPT = (dates.INVALID, dates.OUT_OF_RANGE)
 
@@ -31,6 +33,12 @@ def _continues(character: str) -> bool:
 def shown(value: object) -> str:
     """A value for a warning: its beginning, without credentials."""
     return redact(str(value)[:500])[:60]
+
+
+def leave_to(item: Item, user_id: object) -> None:
+    """Leave out what is another user's, and say whose, and what to do if that is wrong."""
+    item.verdict, item.reason, item.field = Verdict.SKIP, "OTHER_USER", "userId"
+    item.detail = f"its userId is {shown(user_id)!r}; {OTHER_USER}"
 
 
 def line(

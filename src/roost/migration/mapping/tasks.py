@@ -64,7 +64,7 @@ def task(
     )
     item = Item(key=key, kind=Kind.TASK, source_id=identity.source_id, target_id=identity.target_id)
     if context.is_foreign(source.get("userId")):
-        item.verdict, item.reason, item.field = Verdict.SKIP, "OTHER_USER", "userId"
+        fields.leave_to(item, source["userId"])
     elif identity.duplicate:
         item.verdict, item.reason, item.field = Verdict.SKIP, "DUPLICATE", "id"
     else:
