@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 
-import msgspec
-
 from roost import errors
 from roost.db.sealing import SecretBox
 from roost.errors import ProblemError
