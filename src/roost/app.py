@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar
+from sqlalchemy import Table
 
 from roost import __version__
 from roost.db import schema
@@ -18,6 +19,7 @@ from roost.db.pool import LOST, Database
 from roost.db.sealing import SecretBox, open_secret_box
 from roost.db.target import TargetOptions, extensions
 from roost.environments.routes import EnvironmentRoutes
+from roost.environments.tables import environments
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.login.provider_login import ProviderLogin, provider_login
 from roost.identity.providers.transport import library
@@ -32,8 +34,15 @@ from roost.migration.connect import ConnectPages
 from roost.migration.pages import MigrationPages
 from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
+from roost.migration.tables import migrations as migration_rows
 from roost.settings import Settings
+from roost.sync import store as shape_store
+from roost.sync.library import FixedShelf, Published
+from roost.sync.options import SyncOptions
+from roost.sync.routes import ShapeRoutes
+from roost.sync.service import Sync
 from roost.tasks.routes import TaskRoutes
+from roost.tasks.tables import messages, tasks
 from roost.telemetry import AccessLog, PoolState, Telemetry
 from roost.web import openapi, problems
 from roost.web.cors import Origins, with_cors
@@ -45,8 +54,25 @@ from roost.web.probes import Probes, disk_check
 from roost.web.rate import Limits
 from roost.web.stopping import with_last_words
 
-SCHEMA_TOOLS: Mapping[str, object] = {"journal": install_sql() + ";" + grant_sql("roost_app")}
+SCHEMA_TOOLS: Mapping[str, object] = {
+    "journal": install_sql() + ";" + grant_sql("roost_app"),
+    "sync": shape_store.install_sql() + ";" + shape_store.grant_sql("roost_app"),
+}
 """What schema revisions need of rooms above `db`."""
+
+
+def _published(table: Table, permission: str, owner: str | None = None, *but: str) -> Published:
+    columns = frozenset(column.name for column in table.c) - {*but}
+    return Published(columns, permission, owner)
+
+
+PUBLISHED: Mapping[str, Published] = {
+    "tasks": _published(tasks, "tasks:read", None, "search"),
+    "messages": _published(messages, "tasks:read"),
+    "environments": _published(environments, "environments:read"),
+    "migrations": _published(migration_rows, "migration:read", "user_id"),
+}
+"""The tables that clients may follow, and the columns that they see."""
 
 
 def target_options(settings: Settings, data_dir: Path) -> TargetOptions:
@@ -76,6 +102,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     logins: ProviderLogin | None = None,
     origins: Origins | None = None,
     background: Background | None = None,
+    sync: Sync | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -87,6 +114,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),
         *AssetRoutes().endpoints(),
+        *ShapeRoutes(sync, PUBLISHED).endpoints(),
         *probes.endpoints(),
     ]
     return [*endpoints, *page_endpoints(lambda: openapi.document(endpoints, __version__))]
@@ -102,6 +130,7 @@ class Parts:
     telemetry: Telemetry
     limits: Limits
     background: Background
+    sync: Sync
 
 
 class Application:
@@ -168,7 +197,10 @@ class Application:
         migrations = Migrations(database, secrets, ticker.announce)
         background = Background(migrations.keep_resuming)
         self._stack.push_async_callback(background.close)
-        parts = Parts(database, ticker, authenticator, telemetry, limits, background)
+        options = SyncOptions(allow_delete=not self._settings.production, shared=False)
+        sync = Sync(database, ticker, FixedShelf(PUBLISHED), options)
+        self._run_beside(sync.run())
+        parts = Parts(database, ticker, authenticator, telemetry, limits, background, sync)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:
             # The first who logs in need not wait for it, nor everybody with them.
@@ -206,6 +238,7 @@ class Application:
             logins=provider_login(parts.database, secrets, settings),
             origins=origins,
             background=parts.background,
+            sync=parts.sync,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note

@@ -30,6 +30,11 @@ SHAPES: list[tuple[str, str, str]] = [
     ("child", "parent > 30 and id < 40", "id, parent"),
     ("meddled", "n > 20", "*"),
     ("meddled", "", "*"),
+    ("child", "parent in (select id from plain where n > 30)", "*"),
+    ("child", "parent not in (select id from plain where v is null)", "id, parent"),
+    ("keyed", "a in (select id from meddled where n > 5) or b = ''", "*"),
+    ("plain", "id in (select parent from child where id in (select id from meddled))", "*"),
+    ("plain", "(id, n) in (select id, n from meddled) and n < 40", "id, n"),
 ]
 
 

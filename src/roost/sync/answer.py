@@ -83,6 +83,9 @@ def caching(options: SyncOptions, *, first: bool, live: bool, sse: bool) -> tupl
         value = "public, max-age=5, stale-while-revalidate=5"
     else:
         value = f"public, max-age={options.max_age}, stale-while-revalidate={options.stale_age}"
+    if not options.shared:
+        # Whoever may not read any more must not go on from what a cache has kept.
+        value = "private, no-cache" if first else value.replace("public", "private")
     return "cache-control", value
 
 

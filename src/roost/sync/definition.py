@@ -11,7 +11,7 @@ import msgspec
 
 from roost.sync.catalog import Relation
 from roost.sync.clause.allowed import MOMENTS
-from roost.sync.clause.printing import ClauseError, FindTable, Scope
+from roost.sync.clause.printing import ClauseError, FindTable, Scope, TableName
 from roost.sync.clause.reading import Clause, read_where
 from roost.sync.identifiers import quoted
 from roost.sync.refusal import invalid
@@ -36,9 +36,14 @@ class Condition:
         """The parameters' texts, to be bound as one array."""
         return list(self.clause.parameters)
 
-    def sql(self, array: str) -> str:
-        """Write it, with the parameters taken out of the text array that `array` stands for."""
-        return self.clause.sql(lambda n: f"cast(({array}::text[])[{n}] as {self.types[n - 1]})")
+    def sql(self, array: str, table: Callable[[TableName], str] | None = None) -> str:
+        """Write it, with the parameters taken out of the text array that `array` stands for.
+
+        `table` says what stands for the tables that its sub-queries read.
+        """
+        return self.clause.sql(
+            lambda n: f"cast(({array}::text[])[{n}] as {self.types[n - 1]})", table
+        )
 
 
 @dataclass(frozen=True, slots=True)

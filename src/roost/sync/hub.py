@@ -6,6 +6,8 @@ import time
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST
 from roost.journal.ticker import Ticker
@@ -20,8 +22,11 @@ from roost.sync.source import Source
 from roost.sync.store import Store
 
 _log = logging.getLogger("roost.sync")
-OVER: Final = (ForgottenError, TruncatedError, LayoutError)
-"""What ends a shape."""
+OVER: Final = (
+    *(ForgottenError, TruncatedError, LayoutError),
+    *(asyncpg.DataError, asyncpg.QueryCanceledError),
+)
+"""What ends a shape; the last two are a condition that fails for a row, or takes for ever."""
 _AT_A_TIME: Final = 8
 _RETRY: Final = 0.2
 

@@ -3,14 +3,18 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from roost.sync.catalog import Relation, find_relation, signatures
 from roost.sync.clause.printing import Scope, TableName
+from roost.sync.clause.reading import tables_in
 from roost.sync.identifiers import DEFAULT_SCHEMA
-from roost.sync.refusal import RefusalError, invalid
+from roost.sync.refusal import RefusalError, invalid, must_refetch
 from roost.sync.source import Source
+
+_JUST_GONE: Final = 2.0
+"""Seconds for which a table that was followed is not said to be unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,23 @@ class Reader:
 ANYBODY = Reader()
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A table that may be followed: its visible columns, all when there are none.
+
+    `owner` is the column that says whose a row is, where each may see their own only.
+    """
+
+    columns: frozenset[str] = frozenset()
+    permission: str = ""
+    owner: str | None = None
+
+
 class Shelf(Protocol):
     """Says what is published."""
 
-    def columns(self, table: TableName) -> frozenset[str] | None:
-        """A table's columns that may be seen; all when empty; None when it is not published."""
+    def published(self, table: TableName) -> Published | None:
+        """How a table may be followed; None when it may not."""
 
     async def prepare(self, relation: Relation) -> bool:
         """See to it that the table's changes are journaled; whether anything had to be done."""
@@ -37,11 +53,11 @@ class Shelf(Protocol):
 class FixedShelf:
     """Tables that were put under the journal by whoever made them."""
 
-    def __init__(self, tables: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, tables: Mapping[str, Published]) -> None:
         self._tables = tables
 
-    def columns(self, table: TableName) -> frozenset[str] | None:
-        """The columns that were published with the table."""
+    def published(self, table: TableName) -> Published | None:
+        """As it was said when the server was put together."""
         return self._tables.get(table[1]) if table[0] == DEFAULT_SCHEMA else None
 
     async def prepare(self, relation: Relation) -> bool:
@@ -60,10 +76,14 @@ class Library:
         self._shelf = shelf
         self._fresh_for = fresh_for
         self._known: dict[TableName, tuple[Relation, float]] = {}
+        self._left: dict[TableName, float] = {}
 
     def forget(self, table: TableName) -> None:
         """Look at a table anew the next time."""
-        self._known.pop(table, None)
+        if self._known.pop(table, None) is not None:
+            now = time.monotonic()
+            self._left = {name: at for name, at in self._left.items() if now - at < _JUST_GONE}
+            self._left[table] = now
 
     async def refresh(self) -> set[int]:
         """Look whether tables have changed; gives the oids of those that have."""
@@ -92,11 +112,14 @@ class Library:
         return relation, self.visible(relation)
 
     async def _find(self, table: TableName) -> Relation:
-        if self._shelf.columns(table) is None:
+        if self._shelf.published(table) is None:
             raise missing(table)
         relation = await self._look(table)
         if relation is not None and await self._shelf.prepare(relation):
             relation = await self._look(table)
+        if relation is None and time.monotonic() - self._left.get(table, -_JUST_GONE) < _JUST_GONE:
+            # It is being dropped, or made anew: those who follow it begin again, or are told later.
+            raise must_refetch()
         if relation is None:
             raise missing(table)
         return relation
@@ -105,11 +128,30 @@ class Library:
         async with self._source.database.connection() as connection:
             return await find_relation(connection, *table)
 
+    async def mentioned(self, where: str | None, relation: Relation) -> dict[TableName, Scope]:
+        """The tables that a condition's sub-queries may read, of those that it mentions.
+
+        Rows that are somebody's own are in none: whose they are depends on who asks.
+        """
+        found: dict[TableName, Scope] = {}
+        for table in tables_in(where or ""):
+            published = self._shelf.published(table)
+            if published is None or published.owner or table == (relation.schema, relation.name):
+                continue
+            other, _ = await self.relation(table)
+            found[table] = self.scope(other)
+        return found
+
     def visible(self, relation: Relation) -> frozenset[str]:
         """The columns that may be named: what no row holds (virtual ones) can't be followed."""
-        published = self._shelf.columns((relation.schema, relation.name)) or frozenset()
+        published = self._shelf.published((relation.schema, relation.name)) or Published()
         present = {each.name for each in relation.columns if not each.is_virtual}
-        return frozenset(present & published if published else present)
+        return frozenset(present & published.columns if published.columns else present)
+
+    def owner(self, relation: Relation) -> str | None:
+        """The column that says whose a row is, where only its owner may see it."""
+        published = self._shelf.published((relation.schema, relation.name))
+        return None if published is None else published.owner
 
     def scope(self, relation: Relation) -> Scope:
         """What a clause may name of a table."""

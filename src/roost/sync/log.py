@@ -16,8 +16,8 @@ class TruncatedError(Exception):
     """The table was emptied at one go: the shape's log ends."""
 
 
-class Log:
-    """Makes a shape's log entries out of transactions."""
+class PlainLog:
+    """Makes the log entries of a shape whose condition looks at the row alone."""
 
     def __init__(self, definition: Definition, feed: Feed, source: Source) -> None:
         self._definition = definition

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from roost.journal.entry import Layout
-from roost.journal.record import split_record
+from roost.journal.record import parse_record, split_record
 from roost.sync.catalog import Relation
 from roost.sync.definition import Condition
 from roost.sync.identifiers import quoted
@@ -27,14 +27,27 @@ def fitted(relation: Relation, layout: Layout, image: str) -> str:
     return "(" + ",".join(fields[name] for name in wanted) + ")"
 
 
-def rows_of(relation: Relation, array: str) -> str:
-    """SQL of the rows whose images `array` holds, each with its number `n` from 1."""
+def values_of(relation: Relation, image: str) -> dict[str, str | None]:
+    """Read an image of the table's own form."""
+    fields = parse_record(image)
+    return {column.name: field for column, field in zip(relation.columns, fields, strict=True)}
+
+
+def same_row(relation: Relation, left: str, right: str) -> str:
+    """SQL of whether two rows have one key."""
+    sign = "=" if relation.has_key else "is not distinct from"
+    names = [quoted(name) for name in relation.key]
+    return " and ".join(f"{left}.{name} {sign} {right}.{name}" for name in names)
+
+
+def rows_of(relation: Relation, array: str, alias: str | None = None) -> str:
+    """SQL of the rows whose images `array` holds, each with its number `roost_image.n` from 1."""
     # Expanding `(x).*` at once would read the record anew for each column.
     return (
-        f"unnest({array}::text[]) with ordinality as image(text, n)"  # noqa: S608 -- quoted names
-        " cross join lateral (select (read.row).* from"
-        f" (select cast(image.text as {relation.sql}) as row offset 0) read"
-        f") as {quoted(relation.name)}"
+        f"unnest({array}::text[]) with ordinality as roost_image(text, n)"  # noqa: S608 -- quoted names
+        " cross join lateral (select (roost_read.row).* from"
+        f" (select cast(roost_image.text as {relation.sql}) as row offset 0) roost_read"
+        f") as {alias or quoted(relation.name)}"
     )
 
 
@@ -49,7 +62,7 @@ async def matching(
     if condition is None or not distinct:
         return frozenset(distinct)
     statement = (
-        f"select image.n from {rows_of(relation, '$1')}"  # noqa: S608 -- printed from a tree
+        f"select roost_image.n from {rows_of(relation, '$1')}"  # noqa: S608 -- printed from a tree
         f" where {condition.sql('$2')} and $2::text[] is not null"
     )
     found = await connection.fetch(statement, distinct, condition.values)

@@ -28,3 +28,5 @@ class SyncOptions:
     """Shapes that a worker knows at a time; the one that was unused for longest goes first."""
     look_every: float = 2.0
     """Seconds between two looks at the definitions of tables; 0: at every change of anything."""
+    shared: bool = True
+    """Whether caches between here and the clients may keep answers for all of them."""

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import asyncpg
+
 from roost.db.faults import DatabaseError, UnavailableError
 from roost.sync import answer
 from roost.sync.answer import Answer, Headers
 from roost.sync.library import ANYBODY, Reader
-from roost.sync.refusal import RefusalError, unavailable
-from roost.sync.request import read_request
+from roost.sync.refusal import RefusalError, invalid, unavailable
+from roost.sync.request import read_dropped, read_request
 from roost.sync.service import Sync
 from roost.web import body
 
@@ -29,6 +31,10 @@ async def respond(
         return await _respond(sync, method, scope, receive, reader)
     except RefusalError as error:
         return answer.refusal(error)
+    except asyncpg.QueryCanceledError:
+        return answer.refusal(invalid("where", "this takes the database too long"))
+    except asyncpg.DataError as error:
+        return answer.refusal(invalid("where", str(error).split("\n", 1)[0]))
     except UnavailableError:
         return answer.refusal(unavailable("The database cannot be reached at the moment."))
     except DatabaseError as error:
@@ -38,7 +44,7 @@ async def respond(
 async def _respond(sync: Sync, method: str, scope: Any, receive: Any, reader: Reader) -> Answer:  # noqa: ANN401 -- ASGI
     query = scope["query_string"]
     if method == "DELETE":
-        return await sync.delete(read_request(query + b"&offset=-1"), reader)
+        return await sync.delete(*read_dropped(query), reader)
     given = await body.read(scope, receive, _BODY_LIMIT) if method == "POST" else None
     wanted = dict(scope["headers"]).get(b"if-none-match")
     tag = None if wanted is None else wanted.decode("latin-1")

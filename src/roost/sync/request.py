@@ -84,6 +84,12 @@ def read_request(query: bytes, body: bytes | None = None) -> ShapeRequest:
     )
 
 
+def read_dropped(query: bytes) -> tuple[str | None, ShapeRequest | None]:
+    """Read which shapes a DELETE means: by handle, or by what defines them. RefusalError."""
+    handle = _pairs(query).get("handle") or None
+    return (handle, None) if handle else (None, read_request(query + b"&offset=-1"))
+
+
 def _pairs(query: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(

@@ -87,16 +87,16 @@ class Sync:
         """The shape of the request's handle; RefusalError to begin again with another's."""
         try:
             definition = await self.shapes.define(request, reader)
+            shape = await self.shapes.named(request.handle or "", definition)
+            if shape is not None:
+                return shape
+            _, other = await self.shapes.resolve(request, reader)
         except RefusalError:
             # A table that has just gone: whoever follows it is not told that they are wrong.
             if await self._was_known(request):
                 raise must_refetch() from None
             raise
-        shape = await self.shapes.named(request.handle or "", definition)
-        if shape is None:
-            _, other = await self.shapes.resolve(request, reader)
-            raise must_refetch(other.handle)
-        return shape
+        raise must_refetch(other.handle)
 
     async def _was_known(self, request: ShapeRequest) -> bool:
         return request.handle is not None and await self._store.was_known(request.handle)
@@ -300,12 +300,14 @@ class Sync:
         ]
         return Answer(200, headers, body)
 
-    async def delete(self, request: ShapeRequest, reader: Reader = ANYBODY) -> Answer:
+    async def delete(
+        self, handle: str | None, request: ShapeRequest | None, reader: Reader = ANYBODY
+    ) -> Answer:
         """Drop shapes, by handle or by definition."""
         if not self.options.allow_delete:
             raise plain(405, "DELETE not allowed")
-        if request.handle is not None:
-            found = await self.shapes.retire(request.handle, None)
+        if request is None:
+            found = await self.shapes.retire(handle, None)
         else:
             definition = await self.shapes.define(request, reader)
             found = await self.shapes.retire(None, definition.identity)

@@ -2,17 +2,24 @@
 
 import asyncio
 from collections import deque
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from roost.sync.definition import Definition
 from roost.sync.feed import Feed, Transaction
-from roost.sync.log import Log
 from roost.sync.messages import Entry
 from roost.sync.offsets import BEFORE_ALL, LAST_IN_TICK, Offset
 from roost.sync.store import Stored
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 """Of one shape's log in memory; what is older is read again when it is asked for."""
+
+
+class Log(Protocol):
+    """Makes a shape's log entries out of transactions."""
+
+    async def entries(self, transactions: Sequence[Transaction]) -> list[Entry]:
+        """The entries that they add, in order; TruncatedError, LayoutError."""
 
 
 class Shape:

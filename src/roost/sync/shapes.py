@@ -8,19 +8,22 @@ from uuid import UUID
 
 from roost.sync.catalog import Relation
 from roost.sync.clause.printing import Scope, TableName
+from roost.sync.clause.reading import Clause, both, read_where
 from roost.sync.definition import (
     Definition,
     accepted,
     chosen_columns,
     read_condition,
 )
+from roost.sync.dependent import DependentLog
 from roost.sync.feed import Feed
+from roost.sync.identifiers import quoted
 from roost.sync.library import Library, Reader
-from roost.sync.log import Log
+from roost.sync.log import PlainLog
 from roost.sync.options import SyncOptions
 from roost.sync.refusal import invalid, unavailable
 from roost.sync.request import ShapeRequest
-from roost.sync.shape import Shape
+from roost.sync.shape import Log, Shape
 from roost.sync.snapshot import ChangedError, take
 from roost.sync.source import Source
 from roost.sync.store import Store, Stored
@@ -63,35 +66,48 @@ class Shapes:
 
     async def define(self, request: ShapeRequest, reader: Reader) -> Definition:
         """Say which shape is meant. RefusalError names what is wrong."""
-        relation, published = await self.library.relation(request.table)
+        relation, _ = await self.library.relation(request.table)
         asked = (
             *(reader, relation.oid, relation.signature, request.where, request.columns),
             *(tuple(sorted(request.params.items())), request.full, request.changes_only),
         )
         known = self._definitions.get(asked)
-        if known is not None and not known.dependencies:
+        if known is not None and await self._is_as_it_was(known):
             return known
-        definition = await self._define(request, reader, relation, published)
+        definition = await self._define(request, reader, relation)
         self._definitions[asked] = definition
         while len(self._definitions) > self._options.max_shapes:
             self._definitions.popitem(last=False)
         return definition
 
+    async def _is_as_it_was(self, definition: Definition) -> bool:
+        """Whether the tables that the condition reads are the ones that it was read for."""
+        for each in definition.dependencies:
+            now, _ = await self.library.relation((each.schema, each.name))
+            if now.signature != each.signature:
+                return False
+        return True
+
     async def _define(
-        self,
-        request: ShapeRequest,
-        reader: Reader,
-        relation: Relation,
-        published: frozenset[str],
+        self, request: ShapeRequest, reader: Reader, relation: Relation
     ) -> Definition:
+        published = self.library.visible(relation)
         columns = chosen_columns(relation, request.columns, published)
-        condition, dependencies = None, ()
-        clause = read_condition(request, relation, published, _no_table)
+        tables = await self.library.mentioned(request.where, relation)
+        clause = read_condition(request, relation, published, tables.get)
+        owner = self.library.owner(relation)
+        if owner is not None:
+            mine = _owned(relation, owner, reader)
+            clause = mine if clause is None else both(mine, clause)
+        condition = None
+        dependencies: tuple[Relation, ...] = ()
         if clause is not None:
             async with self._source.reading(*_of(reader)) as connection:
                 condition = await accepted(
                     connection, relation, clause, lambda text: invalid("where", text)
                 )
+            found = [await self.library.relation(table) for table in clause.tables]
+            dependencies = tuple(each for each, _ in found)
         return Definition(
             relation,
             columns,
@@ -149,7 +165,9 @@ class Shapes:
 
     def _keep(self, stored: Stored, definition: Definition) -> Shape:
         feed = self.feed(definition.workspace_id)
-        log = Log(definition, feed, self._source)
+        log: Log = PlainLog(definition, feed, self._source)
+        if definition.dependencies:
+            log = DependentLog(definition, feed, self._source, stored.snapshot)
         shape = Shape(stored, definition, feed, log)
         self._by_handle[stored.handle] = shape
         self._use(shape)
@@ -203,6 +221,12 @@ class Shapes:
 
 def _of(reader: Reader) -> tuple[UUID | None, UUID | None]:
     return reader.workspace_id, reader.user_id
+
+
+def _owned(relation: Relation, column: str, reader: Reader) -> Clause:
+    scope = Scope((relation.schema, relation.name), frozenset({column}))
+    values = {"1": str(reader.user_id)}
+    return read_where(f"{quoted(column)} = $1", scope, values, _no_table)
 
 
 def _no_table(table: TableName) -> Scope | None:

@@ -81,13 +81,13 @@ async def _parts(
     definition: Definition, source: Source, chunk_bytes: int
 ) -> AsyncIterator[tuple[bytes, Any, bool]]:
     """The parts, each with the snapshot's facts and whether it is the last."""
-    relation = definition.relation
+    tables = (definition.relation, *definition.dependencies)
+    lock = ", ".join(sorted(each.sql for each in tables))
     try:
         async with source.reading(
-            definition.workspace_id, definition.user_id, lock=relation.sql, repeatable=True
+            definition.workspace_id, definition.user_id, lock=lock, repeatable=True
         ) as connection:
             facts = await connection.fetchrow(_FACTS)
-            tables = (relation, *definition.dependencies)
             now = await signatures(connection, [each.oid for each in tables])
             if any(now.get(each.oid) != each.signature for each in tables):
                 raise ChangedError

@@ -37,7 +37,7 @@ class Source:
     ) -> AsyncIterator[Any]:
         """A read-only transaction of a tenant, or of nobody in particular.
 
-        `lock` names a table, quoted, whose definition stays as it is meanwhile: the lock is had
+        `lock` names tables, quoted, whose definitions stay as they are meanwhile: the lock is had
         before the snapshot is taken.
         """
         async with self.database.connection() as connection:

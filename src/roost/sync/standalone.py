@@ -17,6 +17,7 @@ from roost.journal.upkeep import keep_up
 from roost.sync.answer import Answer
 from roost.sync.catalog import Relation
 from roost.sync.clause.printing import TableName
+from roost.sync.library import Published
 from roost.sync.options import SyncOptions
 from roost.sync.protocol import JSON, cross_origin, encoded, preflight, respond
 from roost.sync.refusal import unavailable
@@ -35,10 +36,10 @@ class OpenShelf:
     def __init__(self) -> None:
         self.database: Database
 
-    def columns(self, table: TableName) -> frozenset[str] | None:
-        """All columns."""
+    def published(self, table: TableName) -> Published | None:
+        """All columns, but of what is not the user's."""
         hidden = table[0] in _OWN_SCHEMAS or table[0].startswith("pg_")
-        return None if hidden else frozenset()
+        return None if hidden else Published()
 
     async def prepare(self, relation: Relation) -> bool:
         """Attach the journal's triggers; they wait for writers in flight, new writers behind them.

@@ -14,7 +14,7 @@ from roost.web.origin import is_loopback, page_host, written_alike
 from roost.web.reply import Reply
 
 EVERY = "*"
-_OPEN = re.compile(r"/api(?:/v1)?/(?:migration(?:/.*)?|users/me/?)", re.DOTALL)
+_OPEN = re.compile(r"/api(?:/v1)?/(?:migration(?:/.*)?|users/me/?)|/v1/shape/?", re.DOTALL)
 _METHODS = b"GET, POST, DELETE"
 _TAKEN = (
     b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, "
@@ -22,7 +22,9 @@ _TAKEN = (
 )
 _SHOWN = (
     b"ETag, Location, Roost-Request-Id, Roost-Sha256, Retry-After, Preference-Applied, "
-    b"Content-Disposition, RateLimit, RateLimit-Policy"
+    b"Content-Disposition, RateLimit, RateLimit-Policy, Electric-Cursor, Electric-Handle, "
+    b"Electric-Has-Data, Electric-Offset, Electric-Schema, Electric-Up-To-Date, "
+    b"Electric-Internal-Known-Error"
 )
 _PREFLIGHT = (
     (b"access-control-allow-methods", _METHODS),

@@ -32,6 +32,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "audit:read": _ADMINS,
     "migration:read": _MEMBERS,
     "migration:write": _MEMBERS,
+    "sync:read": _ALL,
     "performance:read": _ADMINS,
     "performance:write": _ADMINS,
     "admin": _ADMINS,

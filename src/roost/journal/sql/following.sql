@@ -79,3 +79,34 @@ begin
         order by p.tick, p.place, n.seq;
 end
 $function$;
+
+-- What the caller's snapshot sees and tick `after` does not, in the order of seq: of one workspace,
+-- the caller's own, or where `tenant` is null of all. In a repeatable-read transaction that is what
+-- must be undone to have a table as it was at that tick.
+create or replace function journal.since(after bigint, tenant uuid)
+returns setof journal.journal
+language plpgsql stable security definer
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $function$
+declare
+    earlier pg_snapshot;
+begin
+    if tenant is distinct from nullif(current_setting('roost.workspace_id', true), '')::uuid then
+        raise exception 'the changes of another workspace are not for this caller'
+            using errcode = 'insufficient_privilege';
+    end if;
+    select t.snapshot into earlier from journal.tick t where t.id <= after order by t.id desc limit 1;
+    if earlier is null and after > 0 then
+        raise exception 'tick % is not known any more', after using errcode = 'no_data_found';
+    end if;
+    return query
+        select j.*
+        from journal.finished_between(earlier, pg_current_snapshot()) finished
+        join journal.journal j on j.xid >= finished.first and j.xid < finished.beyond
+        where tenant is null or j.workspace_id = tenant
+        order by j.seq;
+end
+$function$;

@@ -13,7 +13,7 @@ begin
     execute format(
         'grant execute on function journal.make_tick(), journal.tick_lock(),'
         ' journal.prepare_partitions(integer), journal.touched(bigint, bigint),'
-        ' journal.followed(bigint, bigint, uuid, integer[]) to %I', role
+        ' journal.followed(bigint, bigint, uuid, integer[]), journal.since(bigint, uuid) to %I', role
     );
 end
 $function$;

@@ -22,7 +22,9 @@ _MOVING: Final = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECA
 """What means another moment at each reading, where it is read as one."""
 
 PLACE: Final = "\x00"
-"""Around the number of a bound value: no text that came from a client has it."""
+"""Around what is filled in later: no text that came from a client has it."""
+TABLE: Final = "t"
+"""Before the number of a table that a sub-query reads; before that of a bound value is nothing."""
 TableName = tuple[str, str]
 Tree = Any
 """A node of a parsed clause: almost every attribute of one may be absent, says its type."""
@@ -287,14 +289,15 @@ def _select(printer: Printer, node: Tree, location: int) -> str:
     if any(each.table[1] == table[1] for each in printer.scopes):
         message = f"{source.relname} is named in two places: that is not supported"
         raise ClauseError(message, _location(source))
-    printer.tables.append(table)
+    if table not in printer.tables:
+        printer.tables.append(table)
     printer.scopes.append(scope)
     try:
         columns = printer.list_of(each.val for each in node.targetList)
         where = "" if node.whereClause is None else f" where {printer.expression(node.whereClause)}"
     finally:
         printer.scopes.pop()
-    name = f"{quoted(table[0])}.{quoted(table[1])}"
+    name = f"{PLACE}{TABLE}{printer.tables.index(table)}{PLACE}"
     return f"select {columns} from {name} as {quoted(table[1])}{where}"  # noqa: S608 -- printed from a tree
 
 

@@ -6,9 +6,11 @@ from typing import Final
 
 from pglast import ast, parse_sql
 from pglast.parser import ParseError, scan
+from pglast.visitors import Visitor
 
 from roost.sync.clause.printing import (
     PLACE,
+    TABLE,
     ClauseError,
     FindTable,
     Printer,
@@ -16,7 +18,7 @@ from roost.sync.clause.printing import (
     TableName,
     Tree,
 )
-from roost.sync.identifiers import quoted
+from roost.sync.identifiers import DEFAULT_SCHEMA, quoted
 
 _WHERE: Final = "SELECT 1 WHERE "
 _ORDER: Final = "SELECT 1 ORDER BY "
@@ -50,10 +52,57 @@ class Clause:
     parameters: tuple[str, ...] = ()
     tables: tuple[TableName, ...] = ()
 
-    def sql(self, place: Callable[[int], str]) -> str:
-        """Write it with each place, numbered from 1, as `place` says."""
+    def sql(
+        self, place: Callable[[int], str], table: Callable[[TableName], str] | None = None
+    ) -> str:
+        """Write it: each value, numbered from 1, as `place` says, each table as `table` does."""
+        table = table or _as_it_is
         parts = self.text.split(PLACE)
-        return "".join(place(int(part)) if at % 2 else part for at, part in enumerate(parts))
+        for at in range(1, len(parts), 2):
+            part = parts[at]
+            if part.startswith(TABLE):
+                parts[at] = table(self.tables[int(part.removeprefix(TABLE))])
+            else:
+                parts[at] = place(int(part))
+        return "".join(parts)
+
+
+def _as_it_is(table: TableName) -> str:
+    return f"{quoted(table[0])}.{quoted(table[1])}"
+
+
+def tables_in(text: str) -> list[TableName]:
+    """The tables that a condition mentions; none when it cannot be read."""
+    if "select" not in text.lower():
+        return []
+    try:
+        found = _Tables()
+        found(_only_select(_WHERE, text))
+    except ClauseError:
+        return []
+    return list(dict.fromkeys(found.names))
+
+
+class _Tables(Visitor):
+    """Collects the tables of a statement."""
+
+    def __init__(self) -> None:
+        self.names: list[TableName] = []
+
+    def visit_RangeVar(self, _ancestors: Tree, node: Tree) -> None:  # noqa: N802 -- pglast's
+        """Note a table."""
+        self.names.append((str(node.schemaname or DEFAULT_SCHEMA), str(node.relname)))
+
+
+def both(first: Clause, second: Clause) -> Clause:
+    """The rows for which both conditions hold; the first has no sub-queries."""
+    shift = len(first.parameters)
+    moved = second.sql(
+        lambda n: f"{PLACE}{n + shift}{PLACE}",
+        lambda table: f"{PLACE}{TABLE}{second.tables.index(table)}{PLACE}",
+    )
+    parameters = first.parameters + second.parameters
+    return Clause(f"({first.text} and {moved})", parameters, second.tables)
 
 
 def read_where(text: str, scope: Scope, values: Mapping[str, str], find_table: FindTable) -> Clause:
@@ -64,7 +113,7 @@ def read_where(text: str, scope: Scope, values: Mapping[str, str], find_table: F
         raise ClauseError(message)
     printer = Printer([scope], find_table, values)
     sql = _printed(printer, node.whereClause)
-    return Clause(sql, tuple(printer.parameters), tuple(dict.fromkeys(printer.tables)))
+    return Clause(sql, tuple(printer.parameters), tuple(printer.tables))
 
 
 def _printed(printer: Printer, node: Tree) -> str:

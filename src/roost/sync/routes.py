@@ -1,0 +1,150 @@
+"""Roost's own `/v1/shape`: the published tables of the caller's workspace, by the log-in."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from roost import errors
+from roost.errors import ProblemError
+from roost.sync import answer
+from roost.sync.answer import Answer
+from roost.sync.library import Published, Reader, missing
+from roost.sync.protocol import JSON, encoded, respond
+from roost.sync.refusal import RefusalError
+from roost.sync.request import read_request
+from roost.sync.service import Sync
+from roost.web.endpoint import Call, Contract, Endpoint
+from roost.web.event_stream import sent_until_gone
+from roost.web.reply import Reply
+
+_PATH: Final = "/v1/shape"
+_LOOK_AGAIN: Final = 3.0
+"""Seconds after which a waiting request's log-in is looked at again."""
+_ABOUT: Final = "Follow a table: its rows, then every change, in ElectricSQL's protocol"
+
+
+class Streaming(Reply):
+    """An answer of the protocol: whole, or events until they end."""
+
+    __slots__ = ("events",)
+
+    def __init__(self, given: Answer, events: AsyncGenerator[bytes, None] | None) -> None:
+        named = {name for name, _ in given.headers}
+        headers = given.headers
+        if given.body and "content-type" not in named:
+            headers = [*headers, JSON]
+        super().__init__(given.body, given.status, encoded(headers), media_type=None)
+        self.events = events
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
+        """Send it."""
+        if self.events is None or scope["method"] == "HEAD":
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await sent_until_gone(self.events, receive, send)
+
+
+@dataclass(slots=True)
+class ShapeRoutes:
+    """The route, and who may follow what: `published` says which permission each table needs."""
+
+    sync: Sync | None
+    published: Mapping[str, Published]
+    look_again: float = _LOOK_AGAIN
+    _looks: dict[UUID, tuple[float, asyncio.Future[None]]] = field(default_factory=dict)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Give every route with its contract."""
+        contract = Contract(
+            _ABOUT,
+            "sync:read",
+            foreign_query=True,
+            bare=True,
+            tag="Live sync",
+            problems=(errors.FORBIDDEN,),
+        )
+        return [
+            Endpoint("GET", _PATH, self._serve, contract),
+            Endpoint("POST", _PATH, self._serve, contract),
+            Endpoint("DELETE", _PATH, self._serve, contract),
+        ]
+
+    async def _serve(self, call: Call) -> Reply:
+        request = call.request
+        assert self.sync is not None  # noqa: S101 -- only where routes are described is there none
+        try:
+            reader = self._reader(call)
+        except RefusalError as error:
+            return Streaming(answer.refusal(error), None)
+        answering = respond(self.sync, request.method, request.scope, request.receive, reader)
+        given = await self._while_admitted(call, answering)
+        events = None if given.events is None else self._admitted_events(call, given.events)
+        return Streaming(given, events)
+
+    def _reader(self, call: Call) -> Reader:
+        """Whose rows the request may see. RefusalError, ProblemError."""
+        table = read_request(call.request.scope["query_string"] + b"&offset=-1").table
+        published = self.published.get(table[1]) if table[0] == "public" else None
+        if published is None:
+            raise missing(table)
+        principal = call.principal
+        if published.permission not in principal.permissions:
+            raise ProblemError(
+                errors.FORBIDDEN, f"this needs the permission {published.permission!r}"
+            )
+        user = principal.user_id if published.owner else None
+        return Reader(principal.workspace_id, user)
+
+    async def _while_admitted(self, call: Call, answering: Any) -> Answer:  # noqa: ANN401 -- a coroutine
+        """Wait for the answer as long as the caller may have it."""
+        task: asyncio.Task[Answer] = asyncio.ensure_future(answering)
+        try:
+            while True:
+                done, _ = await asyncio.wait([task], timeout=self.look_again)
+                if done:
+                    return task.result()
+                await self._look(call)
+        finally:
+            task.cancel()
+
+    async def _admitted_events(
+        self, call: Call, events: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[bytes, None]:
+        """The events, until they end or the caller may not have them any more."""
+        async with aclosing(events) as parts:
+            coming: asyncio.Task[bytes] = asyncio.ensure_future(anext(parts))
+            try:
+                while True:
+                    done, _ = await asyncio.wait([coming], timeout=self.look_again)
+                    if not done:
+                        await self._look(call)
+                        continue
+                    yield coming.result()
+                    coming = asyncio.ensure_future(anext(parts))
+            except (StopAsyncIteration, ProblemError):
+                return
+            finally:
+                coming.cancel()
+                await asyncio.wait([coming])
+
+    async def _look(self, call: Call) -> None:
+        """Ask whether the caller may still; once for all who wait with the same credential."""
+        credential, now = call.principal.credential_id, time.monotonic()
+        at, looking = self._looks.get(credential, (0.0, None))
+        if looking is None or now - at > self.look_again / 2:
+            looking = asyncio.ensure_future(call.still_admitted())
+            self._looks[credential] = now, looking
+            looking.add_done_callback(lambda _: self._forget(credential, looking))
+        await asyncio.shield(looking)
+
+    def _forget(self, credential: UUID, looking: "asyncio.Future[None] | None") -> None:
+        known = self._looks.get(credential)
+        if known is not None and known[1] is looking:
+            del self._looks[credential]
+        if looking is not None and not looking.cancelled():
+            looking.exception()
