@@ -187,7 +187,8 @@ class Application:
         authenticator = await self._stack.enter_async_context(
             DatabaseAuthenticator(database, self._pool)
         )
-        self._run_beside(keep_up(database.connection, lost=(DatabaseError,)))
+        days = self._settings.journal_retention_days
+        self._run_beside(keep_up(database.connection, keep_days=days, lost=(DatabaseError,)))
         self._run_beside(keep_clean(database))
         async with database.connection() as connection:
             present = await extensions(connection)

@@ -39,6 +39,7 @@ class Setting:
     read: Callable[[str, str], object]
 
 
+_MOST_DAYS = 36_500
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d+)?/?", re.IGNORECASE)
 
 
@@ -61,6 +62,13 @@ def _path(_name: str, value: str) -> Path | None:
 def _count(name: str, value: str) -> int:
     if not re.fullmatch(r"\d{1,6}", value) or int(value) < 1:
         message = f"{name} must be a whole number from 1 up, not {value!r}"
+        raise SettingsError(message)
+    return int(value)
+
+
+def _days(name: str, value: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", value) or int(value) > _MOST_DAYS:
+        message = f"{name} must be a whole number of days from 0 to {_MOST_DAYS}, not {value!r}"
         raise SettingsError(message)
     return int(value)
 
@@ -222,6 +230,13 @@ SETTINGS: tuple[Setting, ...] = (
         "ROOST_DUMP_LIMIT_MB", "64", "The largest dump `POST /migration` takes, MiB.", _megabytes
     ),
     Setting(
+        "ROOST_JOURNAL_RETENTION_DAYS",
+        "90",
+        "Days of history that are kept at least; older changes and ticks are dropped, by whole "
+        "months. `0` keeps all.",
+        _days,
+    ),
+    Setting(
         "ROOST_SHUTDOWN_SECONDS",
         "20",
         "How long requests under way may go on after a stop was asked for.",
@@ -341,6 +356,7 @@ class Settings:
     redis_url: str | None
     body_limit: int
     dump_limit: int
+    journal_retention_days: int
     shutdown_seconds: float
     sign_up: bool
     login_redirects: tuple[str, ...]

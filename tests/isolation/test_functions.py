@@ -28,6 +28,7 @@ TOLD = {
     "unfinished_migrations()": "ids of migrations under way, and whose they are",
     "journal.make_tick()": "that something changed somewhere since the last tick",
     "journal.prepare_partitions(integer)": "how many partitions were made",
+    "journal.drop_older(integer)": "how many old months of all tenants' changes were dropped",
     'journal."window"(bigint,bigint)': "every tenant's changes, to a listener",
     "journal.columns_of(oid,name[],name[])": "names of columns, to triggers",
     "journal.layout_of(oid,integer)": "a layout's id, to triggers",
@@ -83,7 +84,17 @@ async def test_every_other_function_of_the_journal_is_closed_or_harmless(tenants
         " and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')",
         APP_ROLE,
     )
-    assert {row["name"] for row in rows} == {"journal.tick_lock()", "principal_changed()"}
+    assert {row["name"] for row in rows} == {
+        "journal.tick_lock()",
+        "principal_changed()",
+        # Of images that the caller has, or of entries that row-level security lets them read.
+        "journal.fields_of(text)",
+        "journal.whole_image(text,text,jsonb,smallint[])",
+        "journal.image_as(text,jsonb,jsonb,boolean)",
+        "journal.image_after(uuid,integer,text,bigint)",
+        "journal.image_before(uuid,integer,text,bigint)",
+        "journal.finished_between(pg_snapshot,pg_snapshot)",
+    }
 
 
 CLOSED = {
@@ -335,6 +346,7 @@ CALLS = (
     "select erase_user()",
     "select journal.make_tick()",
     "select journal.prepare_partitions(1)",
+    "select journal.drop_older(36500)",
 )
 SHADOWS = """
 set local search_path = pg_temp, public, journal, pg_catalog;

@@ -19,7 +19,13 @@ REFUSALS = (
     asyncpg.ForeignKeyViolationError,
     asyncpg.ObjectNotInPrerequisiteStateError,
 )
-WITHOUT_TENANTS = {"public.alembic_version", "journal.tick", "journal.layout", "journal.relation"}
+WITHOUT_TENANTS = {
+    "public.alembic_version",
+    "journal.tick",
+    "journal.horizon",
+    "journal.layout",
+    "journal.relation",
+}
 """What the pool's role may read in any context: revisions, ticks, names of tables and columns."""
 PERSONAL = {"provider_tokens", "login_links", "login_attempts"}
 """What is its user's alone, or of who presents its secret; other members do not see it."""

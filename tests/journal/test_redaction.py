@@ -192,7 +192,6 @@ async def test_values_with_quotes_are_found_whatever_their_case(database: Journa
     [
         "select journal.redact('t', 'user_id', '{x}')",
         "select journal.keys_of('t', 'user_id', '{x}')",
-        "select journal.fields_of('(a)')",
         "select journal.redacted('(a)', '[]', 'a', '{}', null, '{}')",
         "update journal.journal set old = null",
     ],

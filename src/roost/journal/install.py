@@ -16,6 +16,8 @@ _SCRIPTS = (
     "ticks.sql",
     "following.sql",
     "redaction.sql",
+    "versions.sql",
+    "retention.sql",
     "grants.sql",
 )
 

@@ -88,6 +88,14 @@ tick = Table(
     Column("id", BigInteger, primary_key=True),
     Column("snapshot", Snapshot, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
+    Column("seq", BigInteger),
+)
+
+horizon = Table(
+    "horizon",
+    metadata,
+    Column("tick", BigInteger, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
 )
 
 relation = Table(

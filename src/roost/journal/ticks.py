@@ -27,13 +27,23 @@ async def latest_tick(connection: Connection) -> int:
     return int(await connection.fetchval(newest) or BEGINNING)
 
 
+async def oldest_tick(connection: Connection) -> int:
+    """Give the oldest tick since which every change is kept; BEGINNING when nothing was dropped.
+
+    Whoever is at an older one has missed changes.
+    """
+    oldest = "select tick from journal.horizon"
+    return int(await connection.fetchval(oldest) or BEGINNING)
+
+
 async def window(
     connection: Connection, after: int, until: int, *, layouts: dict[int, Layout] | None = None
 ) -> list[Entry]:
     """Read what happened in all workspaces between two ticks, in the order of seq.
 
     Each row's changes are in their order, with the exception that `roost.journal.net` repairs.
-    `layouts` is a cache that may be kept. Raises asyncpg's NoDataFoundError for an unknown tick.
+    `layouts` is a cache that may be kept. Raises asyncpg's NoDataFoundError for a tick that is not
+    known, or older than what is kept.
     """
     rows = await connection.fetch(
         f"select {ENTRY_COLUMNS} from journal.window($1, $2)",  # noqa: S608 -- constants

@@ -1,4 +1,4 @@
-"""What the journal needs from time to time: partitions for the months to come."""
+"""What the journal needs from time to time: partitions to come, and old ones gone."""
 
 import asyncio
 import logging
@@ -19,13 +19,15 @@ _log = logging.getLogger("roost.journal")
 async def keep_up(
     acquire: Callable[[], AbstractAsyncContextManager[Connection]],
     *,
+    keep_days: int = 0,
     lost: tuple[type[Exception], ...] = (),
     period: float = PERIOD,
     retry: float = RETRY,
 ) -> None:
-    """Prepare partitions, now and every `period` seconds, until cancelled.
+    """Prepare partitions and drop old ones, now and every `period` seconds, until cancelled.
 
-    `lost`: what `acquire` may raise besides asyncpg's errors; it is tried again after `retry`.
+    What is younger than `keep_days` is kept, all of it when that is 0. `lost`: what `acquire` may
+    raise besides asyncpg's errors; it is tried again after `retry`.
     """
     failures: tuple[type[Exception], ...] = (
         *(OSError, asyncpg.PostgresError, asyncpg.InterfaceError),
@@ -36,7 +38,21 @@ async def keep_up(
         try:
             async with acquire() as connection:
                 await connection.fetchval("select journal.prepare_partitions()")
+                if keep_days:
+                    await drop_older(connection, keep_days)
         except failures as error:
             pause = retry
-            _log.warning("the journal's partitions could not be prepared: %s", error)
+            _log.warning("the journal's partitions could not be kept up: %s", error)
         await asyncio.sleep(pause)
+
+
+async def drop_older(connection: Connection, days: int) -> int:
+    """Drop what is older than `days` (1 and up): ticks, and the months of the journal before them.
+
+    The newest tick that is older stays, so that every moment within `days` can be read. Gives how
+    many months went.
+    """
+    dropped = int(await connection.fetchval("select journal.drop_older($1)", days))
+    if dropped:
+        _log.info("%d months of the journal were dropped: older than %d days", dropped, days)
+    return dropped

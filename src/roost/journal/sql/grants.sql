@@ -1,6 +1,6 @@
 -- What the role of the pool needs: the changes of the workspace it acts in (the policy of
--- journal.journal), the ticks, and to make ticks and partitions. It writes the journal only through
--- the triggers.
+-- journal.journal), the ticks, to make ticks and partitions and to drop old ones, and to read images. It
+-- writes the journal only through the triggers.
 create or replace function journal.grant_to(role name) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8,12 +8,22 @@ as $function$
 begin
     execute format('grant usage on schema journal to %I', role);
     execute format(
-        'grant select on journal.journal, journal.tick, journal.layout, journal.relation to %I', role
+        'grant select on journal.journal, journal.tick, journal.horizon, journal.layout,'
+        ' journal.relation to %I', role
     );
     execute format(
         'grant execute on function journal.make_tick(), journal.tick_lock(),'
-        ' journal.prepare_partitions(integer), journal.touched(bigint, bigint),'
-        ' journal.followed(bigint, bigint, uuid, integer[]), journal.since(bigint, uuid) to %I', role
+        ' journal.prepare_partitions(integer), journal.drop_older(integer),'
+        ' journal.touched(bigint, bigint), journal.followed(bigint, bigint, uuid, integer[]),'
+        ' journal.since(bigint, uuid) to %I', role
+    );
+    execute format(
+        'grant execute on function journal.fields_of(text),'
+        ' journal.finished_between(pg_snapshot, pg_snapshot),'
+        ' journal.whole_image(text, text, jsonb, smallint[]),'
+        ' journal.image_as(text, jsonb, jsonb, boolean),'
+        ' journal.image_after(uuid, integer, text, bigint),'
+        ' journal.image_before(uuid, integer, text, bigint) to %I', role
     );
 end
 $function$;

@@ -66,9 +66,14 @@ comment on column journal.journal.old_ctid is
 does not where a statement changes rows that the one it runs in has changed.';
 
 create index if not exists journal_xid on journal.journal (xid);
-create index if not exists journal_workspace_seq on journal.journal (workspace_id, seq);
--- A row's latest version before a moment: one descent in each partition not pruned.
-create index if not exists journal_row_at on journal.journal (relation, row_id, at, seq);
+-- What a workspace's transactions of between two ticks have changed.
+create index if not exists journal_workspace_xid on journal.journal (workspace_id, relation, xid);
+-- A row's versions, in their order: one descent in each partition finds the latest of a tick.
+create index if not exists journal_row on journal.journal (relation, row_id, seq);
+-- Rows that a moment still had and nobody has now.
+create index if not exists journal_deleted on journal.journal (workspace_id, relation, xid)
+where op = 'D';
+drop index if exists journal.journal_workspace_seq, journal.journal_row_at;
 
 -- pglz is most of the time a wide image costs; without lz4 storing it as it is beats it by far.
 do $$
@@ -93,6 +98,20 @@ create table if not exists journal.tick (
     id bigint generated always as identity (cache 1) primary key,
     snapshot pg_snapshot not null,
     at timestamptz not null default clock_timestamp()
+);
+-- Read after the snapshot was taken, so that the clock does not matter: what a snapshot sees was
+-- numbered before. Null in ticks of before this column.
+alter table journal.tick add column if not exists seq bigint;
+alter table journal.tick
+    alter column seq set default coalesce(pg_sequence_last_value('journal.journal_seq_seq'), 0);
+comment on column journal.tick.seq is 'No change that the tick sees has a higher number.';
+create index if not exists tick_at on journal.tick (at, id);
+
+-- Where what is kept begins, once something was dropped: a single row. Whoever holds an older tick
+-- has missed changes.
+create table if not exists journal.horizon (
+    tick bigint not null,
+    at timestamptz not null
 );
 
 -- The owner writes through the triggers and reads through functions; everybody else sees the rows

@@ -110,6 +110,10 @@ begin
     if earlier is null and after is distinct from 0 then
         raise exception 'tick % is not known', after using errcode = 'no_data_found';
     end if;
+    if after = 0 and exists (select from journal.horizon) then
+        raise exception 'what was before tick % is not kept', (select h.tick from journal.horizon h)
+            using errcode = 'no_data_found';
+    end if;
     select t.snapshot into later from journal.tick t where t.id = until;
     if later is null and until is distinct from 0 then
         raise exception 'tick % is not known', until using errcode = 'no_data_found';
