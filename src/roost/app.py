@@ -18,8 +18,10 @@ from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database
 from roost.db.sealing import SecretBox, open_secret_box
 from roost.db.target import TargetOptions, extensions
+from roost.environments.past import ENVIRONMENT_KIND
 from roost.environments.routes import EnvironmentRoutes
 from roost.environments.tables import environments
+from roost.history.routes import HistoryRoutes
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.login.provider_login import ProviderLogin, provider_login
 from roost.identity.providers.transport import library
@@ -41,6 +43,7 @@ from roost.sync.library import FixedShelf, Published
 from roost.sync.options import SyncOptions
 from roost.sync.routes import ShapeRoutes
 from roost.sync.service import Sync
+from roost.tasks.past import MESSAGE_KIND, TASK_KIND
 from roost.tasks.routes import TaskRoutes
 from roost.tasks.tables import messages, tasks
 from roost.telemetry import AccessLog, PoolState, Telemetry
@@ -110,6 +113,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *IdentityRoutes(kit, authenticator, production, public_url, limits, logins).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
+        *HistoryRoutes(kit, (ENVIRONMENT_KIND, TASK_KIND, MESSAGE_KIND)).endpoints(),
         *MigrationRoutes(kit, secrets, dump_limit, background).endpoints(),
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),

@@ -334,6 +334,29 @@ INVITATION_NOT_FOUND = _entry(
 MIGRATION_NOT_FOUND = _entry(
     "MIGRATION_NOT_FOUND", 404, "There is no such migration", "The caller has no migration of it."
 )
+VERSION_NOT_FOUND = _entry(
+    "VERSION_NOT_FOUND",
+    404,
+    "There is no such version",
+    "Nothing of that id had that version, or nothing of that id was there at that moment, as far "
+    "as history is kept.",
+    "The history of the task or environment lists its versions.",
+)
+MOMENT_IN_FUTURE = _entry(
+    "MOMENT_IN_FUTURE",
+    400,
+    "That moment is yet to come",
+    "`asOf`, `from` or `to` is later than the server's clock, or a tick that was not made yet. "
+    "What is read as of a moment must not change any more.",
+    "Leave it out to read what there is now.",
+)
+MOMENT_NOT_KEPT = _entry(
+    "MOMENT_NOT_KEPT",
+    410,
+    "History does not go back that far",
+    "What was before that is not kept: the journal is dropped after "
+    "`ROOST_JOURNAL_RETENTION_DAYS`. `oldest` has the oldest moment that can be read.",
+)
 ERROR_PAGE_NOT_FOUND = _entry(
     "ERROR_PAGE_NOT_FOUND",
     404,

@@ -127,6 +127,8 @@ async def places(operation: Operation, cast: Cast, actor: str, served: Served) -
         found[name] = str(await maker(cast, user, served, operation))
     found["{member}"] = str(cast.users["member"])
     found["{email}"] = f"{cast.marker}-{user}@example.test"
+    # The beginning, which every workspace has.
+    found |= {"?asOf": "0", "?from": "0"}
     if "token" in operation.required:
         found["?token"] = await _link(cast, user)
     return found

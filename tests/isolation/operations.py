@@ -21,6 +21,9 @@ BODIES: Mapping[str, Any] = {
     "post_tasks_id_messages": {"role": "user", "text": "said"},
     "post_workspaces_id_transfer": {"userId": "{member}"},
     "post_users_id_erase": {"confirm": "{email}"},
+    "post_tasks_id_restore": {"version": 1},
+    "post_environments_id_restore": {"version": 1},
+    "post_history_restore": {"asOf": 0, "dryRun": True},
     "post_migration": {"keys": {"theme": "dark"}, "config": {"dryRun": True}},
 }
 

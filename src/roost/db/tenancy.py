@@ -5,7 +5,7 @@ transaction, and the rows hang off that by LATERAL, so the setting runs before t
 tenant set no row is visible: it fails closed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -136,11 +136,13 @@ def tenant_read(
     name: str,
     body: Select[*tuple[Any, ...]],
     settings: Mapping[str, str] | None = None,
+    ctes: Sequence[CTE] = (),
 ) -> Statement:
     """Compile a read of one tenant; `body` selects its rows by `TENANT_ID`.
 
     The body becomes a LATERAL sub-select. One that does not use the tenant is refused: it would
-    be free to run first, and see nothing.
+    be free to run first, and see nothing. `ctes` go before it, each after those that it reads; one
+    with the name of a table takes its place.
     """
     tenant = tenant_cte(settings)
     rows = fenced(body, "answer")
@@ -150,7 +152,10 @@ def tenant_read(
             message = f"the statement {name!r} does not use its tenant"
             raise ValueError(message)
 
-    return compiled(name, select(*rows.c).select_from(tenant.join(rows, true())), check)
+    statement = select(*rows.c).select_from(tenant.join(rows, true()))
+    if ctes:
+        statement = statement.add_cte(tenant, *ctes)
+    return compiled(name, statement, check)
 
 
 def change_cte() -> CTE:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from roost.history.moments import AsOf
 from roost.web.paging import SortQuery
 from roost.web.structs import Incoming, Outgoing
 
@@ -79,6 +80,7 @@ class EnvironmentQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
     is_active: bool | None = None
     repository: Annotated[str, Meta(max_length=255)] | None = None
     user_id: Annotated[str, Meta(description="A user's id, or `me`.")] | None = None
+    as_of: AsOf | None = None
     sort: (
         Annotated[
             str, Meta(description="`name`, `createdAt`, `updatedAt`, `-` before for descending.")

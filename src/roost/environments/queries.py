@@ -72,6 +72,11 @@ def _secrets(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a column co
     return select(array).where(mine).correlate(columns.id.table).scalar_subquery()
 
 
+def own_json(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a column collection
+    """Write one environment without its secrets' names."""
+    return object_text({wire: columns[name] for wire, name in _WIRE.items()})
+
+
 def environment_json(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a column collection
     """Write one environment, with its secrets' names, from a table's or sub-select's columns."""
     fields: dict[str, Any] = {wire: columns[name] for wire, name in _WIRE.items()}
@@ -93,9 +98,8 @@ _one = _c.id == bindparam("environment", type_=Uuid)
 _shown = (_c.id, _c.version, environment_json(_c).label("body"))
 _changed = {"version": _c.version + 1, "updated_at": func.now()}
 
-ENVIRONMENT = tenant_read(
-    "select environments.item", select(*_shown).where(_c.workspace_id == TENANT_ID, _one)
-)
+ITEM = select(*_shown).where(_c.workspace_id == TENANT_ID, _one)
+ENVIRONMENT = tenant_read("select environments.item", ITEM)
 ACTIVE = tenant_read(
     "select environments.active",
     select(*_shown).where(_c.workspace_id == TENANT_ID, _c.user_id == USER_ID, _c.is_active),

@@ -8,8 +8,9 @@ from uuid import UUID
 from roost import errors
 from roost.db.pool import Transaction
 from roost.db.sealing import SecretBox
-from roost.environments import queries
+from roost.environments import past, queries
 from roost.environments.activation import activate_environment, deactivate_environment
+from roost.environments.history_routes import EnvironmentHistoryRoutes
 from roost.environments.listing import read_conditions
 from roost.environments.model import (
     Environment,
@@ -25,6 +26,8 @@ from roost.environments.service import (
     patch_environment,
     replace_environment,
 )
+from roost.history.model import AsOfQuery
+from roost.history.moments import then
 from roost.identity.audit.trail import trail_of
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
@@ -41,6 +44,7 @@ _SECRET = f"{_ITEM}/secrets/{{name:str}}"
 # Descriptions and configs may come with every character escaped.
 _BODY_LIMIT = 2 * 1024 * 1024
 _MISSING = (errors.ENVIRONMENT_NOT_FOUND,)
+_THEN = (errors.MOMENT_IN_FUTURE, errors.MOMENT_NOT_KEPT)
 _CHANGE = (*_MISSING, errors.PRECONDITION_FAILED)
 
 
@@ -53,13 +57,19 @@ class EnvironmentRoutes:
 
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
-        return [*self._collection(), *self._item(), *self._activation(), *self._secrets()]
+        return [
+            *self._collection(),
+            *self._item(),
+            *self._activation(),
+            *self._secrets(),
+            *EnvironmentHistoryRoutes(self.kit).endpoints(),
+        ]
 
     def _collection(self) -> list[Endpoint]:
         return [
             Endpoint("GET", _ALL, self.page, Contract(
                 "List environments", READ, query=EnvironmentQuery, returns=Environment,
-                paged=True, tag=TAG)),
+                paged=True, problems=_THEN, tag=TAG)),
             Endpoint("POST", _ALL, self.create, Contract(
                 "Create an environment", WRITE, body=EnvironmentCreate, returns=Environment,
                 status=201, body_limit=_BODY_LIMIT, tag=TAG)),
@@ -68,7 +78,8 @@ class EnvironmentRoutes:
     def _item(self) -> list[Endpoint]:
         return [
             Endpoint("GET", _ITEM, self.get, Contract(
-                "Read an environment", READ, returns=Environment, problems=_MISSING, tag=TAG)),
+                "Read an environment", READ, query=AsOfQuery, returns=Environment,
+                problems=(*_MISSING, *_THEN), tag=TAG)),
             Endpoint("PATCH", _ITEM, self.patch, Contract(
                 "Change an environment by merge patch", WRITE, body=EnvironmentPatch,
                 returns=Environment, problems=_CHANGE, body_limit=_BODY_LIMIT, tag=TAG)),
@@ -107,14 +118,25 @@ class EnvironmentRoutes:
         """Answer a page of environments."""
         query: EnvironmentQuery = call.query
         given = read_conditions(query, call.principal.user_id)
-        statement, values, sort = lists.prepare(queries.ENVIRONMENTS, query, given)
-        row = await self.kit.read(call, statement, **values)
+        moment = await then(self.kit.database, query.as_of)
+        listing, places = queries.ENVIRONMENTS, {}
+        if moment is not None:
+            listing, places = past.ENVIRONMENTS, moment.places()
+        statement, values, sort = lists.prepare(listing, query, given)
+        row = await self.kit.read(call, statement, **values, **places)
         return self.kit.conditional(call, lists.answer(query, sort, row))
 
     async def get(self, call: Call) -> Reply:
         """Answer one environment."""
+        environment = call.id()
+        moment = await then(self.kit.database, call.query.as_of)
+        statement, places = queries.ENVIRONMENT, {}
+        if moment is not None:
+            statement = past.ENVIRONMENT
+            ids = [environment]
+            places = {"of_id": ids, "of_environment_id": ids, **moment.places()}
         return self._shown(
-            call, await self.kit.read(call, queries.ENVIRONMENT, environment=call.id())
+            call, await self.kit.read(call, statement, environment=environment, **places)
         )
 
     async def active(self, call: Call) -> Reply:

@@ -79,6 +79,9 @@ CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     "pieces": func.concat(_c.title, " ", _c.description).ilike(_pieces),
 }
 
+SEARCHES = frozenset({"words", "words_or_alike"})
+"""The conditions on the words' index, which the database computes."""
+
 
 _rank = literal_column(
     "array_position('{low,medium,high,urgent}'::text[], tasks.priority)", Integer

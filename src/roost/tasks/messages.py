@@ -34,7 +34,8 @@ _WIRE = {
 }
 
 
-def _json(columns: Any) -> Any:  # noqa: ANN401 -- a column collection
+def message_json(columns: Any) -> ColumnElement[str]:  # noqa: ANN401 -- a column collection
+    """Write one message as JSON text, from a table's or sub-select's columns."""
     return object_text({wire: columns[name] for wire, name in _WIRE.items()})
 
 
@@ -46,7 +47,7 @@ CONVERSATION = Listing(
     unique=None,
     orderings={"position": Ordering(_c.position)},
     default="position",
-    as_text=_json,
+    as_text=message_json,
     beside=(
         select(tasks.c.id)
         .where(tasks.c.workspace_id == TENANT_ID, tasks.c.id == _TASK)
@@ -76,7 +77,7 @@ def _append() -> Statement:
             payload=bindparam("payload_", type_=JSONB),
             created_by=bindparam("user", type_=Uuid),
         )
-        .returning(_c.id, _json(_c).label("body"))
+        .returning(_c.id, message_json(_c).label("body"))
     )
     return compiled("insert messages", statement)
 

@@ -10,6 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from roost import errors
 from roost.errors import ProblemError
+from roost.history.model import Restore
+from roost.history.moments import AsOf
 from roost.web.paging import PageQuery, SortQuery
 from roost.web.structs import Incoming, Outgoing
 
@@ -169,6 +171,7 @@ class TaskQuery(SortQuery, frozen=True, rename="camel", kw_only=True):
     created_before: Moment | None = None
     updated_after: Moment | None = None
     updated_before: Moment | None = None
+    as_of: AsOf | None = None
     search: (
         Annotated[
             str,
@@ -190,6 +193,14 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 class MessageQuery(PageQuery, frozen=True, rename="camel", kw_only=True):
     """The parameters of `GET /tasks/{id}/messages`."""
+
+    as_of: AsOf | None = None
+
+
+class TaskRestore(Restore):
+    """The body of `POST /tasks/{id}/restore`; with `messages`, the conversation goes back too."""
+
+    messages: bool = False
 
 
 class Task(Outgoing):

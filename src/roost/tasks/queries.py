@@ -109,10 +109,8 @@ def _one(name: str = "task") -> ColumnElement[bool]:
     return _c.id == bindparam(name, type_=Uuid)
 
 
-TASK = tenant_read(
-    "select tasks.item",
-    select(task_json(_c).label("body"), _c.version).where(_c.workspace_id == TENANT_ID, _one()),
-)
+ITEM = select(task_json(_c).label("body"), _c.version).where(_c.workspace_id == TENANT_ID, _one())
+TASK = tenant_read("select tasks.item", ITEM)
 _mine = _c.workspace_id == bindparam("workspace", type_=Uuid)
 _shown = (_c.id, _c.version, task_json(_c).label("body"))
 READ = compiled("select tasks.item", select(*_shown).where(_mine, _one()))

@@ -7,9 +7,12 @@ from typing import Any
 from roost import errors
 from roost.db.pool import Transaction
 from roost.errors import ProblemError
-from roost.tasks import messages, queries
+from roost.history.model import AsOfQuery
+from roost.history.moments import Moment, then
+from roost.tasks import messages, past, queries
 from roost.tasks.batch import run_batch
-from roost.tasks.filters import CONDITIONS
+from roost.tasks.filters import CONDITIONS, SEARCHES
+from roost.tasks.history_routes import TaskHistoryRoutes
 from roost.tasks.listing import read_conditions, search_conditions
 from roost.tasks.model import (
     BatchResult,
@@ -42,6 +45,7 @@ from roost.web.written import Written
 
 READ, WRITE = "tasks:read", "tasks:write"
 _ITEM = f"{API}/tasks/{{id:str}}"
+_THEN = (errors.MOMENT_IN_FUTURE, errors.MOMENT_NOT_KEPT)
 _CHANGE = (
     errors.TASK_NOT_FOUND,
     errors.PRECONDITION_FAILED,
@@ -60,7 +64,7 @@ class TaskRoutes:
         """Give every route with its contract."""
         return [
             Endpoint("GET", f"{API}/tasks", self.list, Contract(
-                "List tasks", READ, query=TaskQuery, returns=Task, paged=True)),
+                "List tasks", READ, query=TaskQuery, returns=Task, paged=True, problems=_THEN)),
             Endpoint("POST", f"{API}/tasks", self.create, Contract(
                 "Create a task", WRITE, body=TaskCreate, returns=Task, status=201)),
             Endpoint("POST", f"{API}/tasks/batch", self.batch, Contract(
@@ -70,7 +74,8 @@ class TaskRoutes:
                 "Search tasks, best match first", READ, query=SearchQuery, returns=FoundTask,
                 listed=True)),
             Endpoint("GET", _ITEM, self.get, Contract(
-                "Read a task", READ, returns=Task, problems=(errors.TASK_NOT_FOUND,))),
+                "Read a task", READ, query=AsOfQuery, returns=Task,
+                problems=(errors.TASK_NOT_FOUND, *_THEN))),
             Endpoint("PATCH", _ITEM, self.patch, Contract(
                 "Change a task by merge patch", WRITE, body=TaskPatch, returns=Task,
                 problems=_CHANGE)),
@@ -81,25 +86,31 @@ class TaskRoutes:
                 problems=(errors.TASK_NOT_FOUND, errors.PRECONDITION_FAILED))),
             Endpoint("GET", f"{_ITEM}/messages", self.messages, Contract(
                 "Read a task's conversation, in order", READ, query=MessageQuery, returns=Message,
-                paged=True, problems=(errors.TASK_NOT_FOUND,))),
+                paged=True, problems=(errors.TASK_NOT_FOUND, *_THEN))),
             Endpoint("POST", f"{_ITEM}/messages", self.append, Contract(
                 "Add a message to a task's conversation", WRITE, body=MessageCreate,
                 returns=Message, status=201, problems=(errors.TASK_NOT_FOUND,))),
+            *TaskHistoryRoutes(self.kit).endpoints(),
         ]  # fmt: skip
 
     async def list(self, call: Call) -> Reply:
         """Answer a page of tasks."""
         query: TaskQuery = call.query
-        user_id = call.principal.user_id
-        given = read_conditions(query, user_id, alike=False)
-        statement, values, sort = lists.prepare(queries.TASKS, query, given)
-        row = await self.kit.read(call, statement, **values)
+        moment = await then(self.kit.database, query.as_of)
+        row, sort, given = await self._page(call, moment, alike=False)
         if "words" in given and not row["total"] and self.alike:
             # Only what has no match as written is compared for likeness: that reads every title.
-            given = read_conditions(query, user_id, alike=True)
-            statement, values, sort = lists.prepare(queries.TASKS, query, given)
-            row = await self.kit.read(call, statement, **values)
+            row, sort, _ = await self._page(call, moment, alike=True)
         return self.kit.conditional(call, lists.answer(query, sort, row))
+
+    async def _page(self, call: Call, moment: Moment | None, *, alike: bool) -> Any:  # noqa: ANN401 -- a record, and what it was asked by
+        given = read_conditions(call.query, call.principal.user_id, alike=alike)
+        listing, places = queries.TASKS, {}
+        if moment is not None:
+            listing = past.SEARCHED if SEARCHES & given.keys() else past.TASKS
+            places = moment.places()
+        statement, values, sort = lists.prepare(listing, call.query, given)
+        return await self.kit.read(call, statement, **values, **places), sort, given
 
     async def search(self, call: Call) -> Reply:
         """Answer the best matches."""
@@ -114,7 +125,13 @@ class TaskRoutes:
 
     async def get(self, call: Call) -> Reply:
         """Answer one task."""
-        row = found(await self.kit.read(call, queries.TASK, task=call.id()), errors.TASK_NOT_FOUND)
+        task_id = call.id()
+        moment = await then(self.kit.database, call.query.as_of)
+        statement, places = queries.TASK, {}
+        if moment is not None:
+            statement, places = past.TASK, {"of_id": [task_id], **moment.places()}
+        record = await self.kit.read(call, statement, task=task_id, **places)
+        row = found(record, errors.TASK_NOT_FOUND)
         return self.kit.conditional(call, item(row["body"]), row["version"])
 
     async def create(self, call: Call) -> Reply:
@@ -176,9 +193,14 @@ class TaskRoutes:
     async def messages(self, call: Call) -> Reply:
         """Answer a page of a conversation."""
         query: MessageQuery = call.query
-        given = {"task": call.id()}
-        statement, values, sort = lists.prepare(messages.CONVERSATION, query, given)
-        row = await self.kit.read(call, statement, **values)
+        task_id = call.id()
+        moment = await then(self.kit.database, query.as_of)
+        listing, places = messages.CONVERSATION, {}
+        if moment is not None:
+            listing = past.CONVERSATION_THEN
+            places = {"of_id": [task_id], "of_task_id": [task_id], **moment.places()}
+        statement, values, sort = lists.prepare(listing, query, {"task": task_id})
+        row = await self.kit.read(call, statement, **values, **places)
         if row["task"] is None:
             raise ProblemError(errors.TASK_NOT_FOUND)
         return self.kit.conditional(call, lists.answer(query, sort, row))

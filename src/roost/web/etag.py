@@ -57,6 +57,12 @@ def require_version(expected: int | None, current: int) -> None:
         raise _precondition_failed(current)
 
 
+def require_any(expected: int | None) -> None:
+    """Raise PRECONDITION_FAILED when a version is expected of what is not there any more."""
+    if expected is not None:
+        raise ProblemError(errors.PRECONDITION_FAILED, "it was deleted, and has no version now")
+
+
 def _precondition_failed(current: int) -> ProblemError:
     return ProblemError(
         errors.PRECONDITION_FAILED,

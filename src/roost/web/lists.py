@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import CTE, ColumnElement, Select, func, literal_column, select
 
 from roost.db.jsontext import object_text
 from roost.db.keyset import Key, Ordering, after, cursor_place, page
@@ -37,7 +37,7 @@ class Listing:
 
     `rows` selects nothing itself, and must use the tenant. `unique` tells its rows apart where the
     order does not. `as_text` writes a row as JSON, by default all `fields`. `beside` are columns
-    of the answer that are not of its rows.
+    of the answer that are not of its rows. `ctes` go before all of it.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Listing:
     conditions: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     as_text: Callable[[Any], ColumnElement[str]] | None = None
     beside: tuple[ColumnElement[Any], ...] = ()
+    ctes: tuple[CTE, ...] = ()
     _names: dict[str, str] = field(init=False)
     _default: tuple[SortKey, ...] = field(init=False)
 
@@ -97,7 +98,7 @@ def page_statement(
     body = select(
         items.label("items"), cursor.label("cursor"), total.label("total"), *listing.beside
     )
-    return tenant_read(f"select {listing.name}", body.select_from(source))
+    return tenant_read(f"select {listing.name}", body.select_from(source), ctes=listing.ctes)
 
 
 def prepare(

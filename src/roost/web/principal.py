@@ -30,6 +30,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "tokens:read": _ALL,
     "tokens:write": _ALL,
     "audit:read": _ADMINS,
+    "history:read": _ALL,
+    "history:write": _ADMINS,
     "migration:read": _MEMBERS,
     "migration:write": _MEMBERS,
     "sync:read": _ALL,
