@@ -215,6 +215,19 @@ async def test_only_its_owner_undoes_and_only_what_has_ended(bench: Bench) -> No
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "forced")
 
 
+async def test_what_the_journal_has_dropped_is_not_undone(bench: Bench) -> None:
+    person = await bench.person()
+    migration = await person.migrate(KEYS)
+    before = await snapshot(bench, person)
+    await bench.watcher.execute("insert into journal.horizon (tick, at) values (1, now())")
+    try:
+        answer = await person.client.post(f"{API}/migration/{migration['id']}/undo", json={})
+    finally:
+        await bench.watcher.execute("delete from journal.horizon")
+    assert (answer.status_code, answer.json()["code"]) == (410, "MOMENT_NOT_KEPT")
+    assert await snapshot(bench, person) == before
+
+
 async def test_undoing_is_in_the_audit_trail(bench: Bench) -> None:
     person = await bench.person()
     migration = await person.migrate(KEYS)

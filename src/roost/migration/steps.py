@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from roost import errors
 from roost.migration.answering import ITEM, STEP, WRITE, Desk, request_print
 from roost.migration.background import Begun
 from roost.migration.model import Resolution
@@ -67,7 +68,8 @@ class Steps:
             Endpoint("POST", f"{ITEM}/undo", self.undo, Contract(
                 "Take a migration back, or, when that was done, take the undo back; what somebody "
                 "has changed since is kept and named", WRITE,
-                described_body=UndoOptions, returns=Migration, also=(202,), problems=STEP)),
+                described_body=UndoOptions, returns=Migration, also=(202,),
+                problems=(*STEP, errors.MOMENT_NOT_KEPT))),
         ]  # fmt: skip
 
     async def apply(self, call: Call) -> Reply:

@@ -8,6 +8,7 @@ import msgspec
 
 from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
+from roost.history.moments import require_kept
 from roost.identity.audit.trail import Trail
 from roost.migration import writes
 from roost.migration.content import encode
@@ -39,7 +40,8 @@ async def undo(database: Database, place: Place, seal: Seal = unsealed, *, force
     """Take a migration back; when that was done, take the undo back.
 
     Rows that somebody has changed since stay, and are named; with `force` they go too. `seal` ends
-    the transaction. MIGRATION_NOT_FOUND; MIGRATION_STATE while it waits or runs.
+    the transaction. MIGRATION_NOT_FOUND; MIGRATION_STATE while it waits or runs; MOMENT_NOT_KEPT
+    when the journal does not go back to it.
     """
 
     async def count(transaction: Transaction) -> int:
@@ -75,6 +77,7 @@ async def _undo(
     transaction: Transaction,
 ) -> None:
     row = await _ended(transaction, place)
+    await require_kept(transaction, row["created_at"])
     earlier, state = _earlier(row), State(row["state"])
     if (earlier.number + 1 if earlier else 1) != number:
         raise not_now(state, "somebody else has undone it meanwhile")

@@ -27,6 +27,7 @@ OVER: Final = (
     *(asyncpg.DataError, asyncpg.QueryCanceledError),
 )
 """What ends a shape; the last two are a condition that fails for a row, or takes for ever."""
+_CLEAN_EVERY: Final = 3600.0
 _AT_A_TIME: Final = 8
 _RETRY: Final = 0.2
 
@@ -110,6 +111,15 @@ class Hub:
         except OVER:
             self._shapes.end(shape)
             await self._store.retire(shape.handle, None)
+
+    async def keep_clean(self) -> None:
+        """Forget what nobody can follow any more, now and every hour, until cancelled."""
+        while True:
+            try:
+                await self._store.clean()
+            except (DatabaseError, *LOST) as error:
+                _log.warning("shapes could not be cleaned up: %s", error)
+            await asyncio.sleep(_CLEAN_EVERY)
 
     async def watch_tables(self) -> None:
         """End the shapes of tables that were altered, as soon as that is known, until cancelled."""

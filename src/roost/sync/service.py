@@ -46,6 +46,7 @@ class Sync:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.hub.run())
             group.create_task(self.hub.watch_tables())
+            group.create_task(self.hub.keep_clean())
 
     async def answer(
         self, request: ShapeRequest, reader: Reader = ANYBODY, if_none_match: str | None = None

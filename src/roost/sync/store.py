@@ -33,8 +33,8 @@ _CHUNK: Final = "select body from sync.chunk where handle = $1 and number = $2"
 _FINISH: Final = "update sync.shape set chunks = $2 where handle = $1"
 _CLEAN: Final = (
     "with gone as ("
-    " delete from sync.shape where made_at < clock_timestamp() - make_interval(secs => $1)"
-    " returning handle"
+    " delete from sync.shape where tick < (select min(id) from journal.tick) or"
+    " retired_at < clock_timestamp() - interval '1 hour' returning handle"
     "), parts as (delete from sync.chunk using gone where chunk.handle = gone.handle)"
     " select count(*) from gone"
 )
@@ -119,9 +119,9 @@ class Store:
         """Say of how many parts a snapshot is."""
         await self._run(_FINISH, handle, chunks)
 
-    async def clean(self, seconds: float) -> int:
-        """Forget shapes that are older; gives how many."""
-        [row] = await self._run(_CLEAN, seconds)
+    async def clean(self) -> int:
+        """Forget shapes that are over, or older than the ticks that are kept; gives how many."""
+        [row] = await self._run(_CLEAN)
         return int(row[0])
 
     async def _run(self, statement: str, *values: object) -> list[Any]:
