@@ -10,14 +10,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from roost.app import SCHEMA_TOOLS
 from roost.db.dsn import DatabaseConfig
 from roost.db.embedded import Endpoint
 from roost.db.roles import APP_ROLE, OWNER_ROLE, ensure_app_role
 from roost.db.schema import upgrade
-from roost.journal.install import grant_sql, install_sql
 
 TEMPLATE = "roost_template"
-TOOLS = {"journal": install_sql() + ";" + grant_sql(APP_ROLE)}
 
 
 def as_role(superuser_url: str, role: str) -> str:
@@ -55,7 +54,7 @@ async def make_schema(superuser_url: str) -> str:
     finally:
         await connection.close()
     owner_url = as_role(superuser_url, OWNER_ROLE)
-    await upgrade(owner_url, TOOLS)
+    await upgrade(owner_url, SCHEMA_TOOLS)
     return owner_url
 
 

@@ -40,11 +40,7 @@ class Reversed(msgspec.Struct):
 
 
 async def units_of(rows: Rows, changes: Iterable[Change]) -> dict[Row, Unit]:
-    """Put changes together with what they hang on, and with what hangs on it now.
-
-    All of it is locked before anybody looks at who has changed it since: whoever is at one of the
-    rows at this moment has been waited for, and whoever comes later waits.
-    """
+    """Put changes together with what they hang on."""
     units: dict[Row, Unit] = {}
     parts: dict[str, list[Change]] = {part: [] for part in _WHOLE_OF}
     for change in changes:
@@ -61,13 +57,23 @@ async def units_of(rows: Rows, changes: Iterable[Change]) -> dict[Row, Unit]:
             if whole is not None:
                 unit = units.setdefault((table, whole), Unit(table, whole))
                 unit.parts.append(change)
-    for table in _ORDER:
-        await rows.lock(table, [each.id for each in units.values() if each.table == table])
-    for part, table in _WHOLE_OF.items():
-        wholes = [each.id for each in units.values() if each.table == table]
-        for member, whole in (await rows.members(part, wholes)).items():
-            units[table, whole].members.add(member)
     return units
+
+
+async def _hold(rows: Rows, units: dict[Row, Unit]) -> None:
+    """Lock all that the units are made of: an edit is committed before that, or waits.
+
+    What hangs on a row is looked for when nothing more can be hung on it.
+    """
+    for table in _ORDER:
+        wholes = [each.id for each in units.values() if each.table == table]
+        await rows.lock(table, wholes)
+        if table in PARTS:
+            part = PARTS[table][0]
+            members = await rows.members(part, wholes)
+            for member, whole in members.items():
+                units[table, whole].members.add(member)
+            await rows.lock(part, members)
 
 
 async def reverse(
@@ -80,6 +86,7 @@ async def reverse(
     result = Reversed()
     for xid, last in await reader.transactions():
         units = await units_of(rows, await reader.changes(xid))
+        await _hold(rows, units)
         await _find_edits(reader, units, last, own)
         kept = [each for each in units.values() if each.edit is not None and not force]
         result.kept += kept

@@ -1,7 +1,7 @@
 """Rows put back as they were, and rows taken away: one statement a table."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -177,10 +177,10 @@ class Rows:
         self.taken: Sealed = {}
         self.put_back: set[str] = set()
 
-    async def lock(self, table: str, ids: Sequence[str]) -> None:
+    async def lock(self, table: str, ids: Collection[str]) -> None:
         """Keep everybody else from these rows, and from hanging anything on them."""
         if ids:
-            await self._transaction.rows(_LOCK[table], workspace=self._workspace, ids=ids)
+            await self._transaction.rows(_LOCK[table], workspace=self._workspace, ids=list(ids))
 
     async def members(self, part: str, wholes: Sequence[str]) -> dict[str, str]:
         """The rows of `part` that hang on these, each with what it hangs on."""
