@@ -151,3 +151,16 @@ async def test_what_turns_up_meanwhile_is_asked_about(bench: Bench) -> None:
     assert (migration["counts"]["created"], migration["counts"]["unresolved"]) == (4, 1)
     done = await step(person, migration, "resolutions", OVERWRITE)
     assert (done["state"], "Task 2" in await titles(person)) == ("completed", True)
+
+
+async def test_no_answer_is_taken_for_what_was_written(bench: Bench) -> None:
+    person, migration = await late(bench)
+    written = [each["id"] for each in await person.items(migration) if each["resolution"]]
+    body = {"resolutions": [{"id": written[0], "resolution": "skip"}]}
+    path = f"{API}/migration/{migration['id']}/resolutions"
+    refused = await person.client.post(path, json=body)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "resolutions.0.id")
+    skip = {"resolutions": [{"resolution": "skip"}]}
+    done = await step(person, migration, "resolutions", skip)
+    found = [item["resolution"] for item in await person.items(done)]
+    assert sorted(found) == ["overwrite"] * 4 + ["skip"]

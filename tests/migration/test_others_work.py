@@ -9,7 +9,7 @@ import pytest
 
 from roost.db.pool import Database
 from roost.environments.model import SECRET_NAME
-from roost.migration import carrying, claim, run
+from roost.migration import carrying, claim
 from roost.migration.ledger import Ledger
 from roost.migration.model import Config, State
 from roost.migration.request import open_dump
@@ -216,26 +216,6 @@ async def test_a_migration_that_cannot_go_on_holds_up_no_other_and_is_tried_agai
 
 async def _stop(*_: object, **__: object) -> None:
     raise StoppedError
-
-
-async def test_what_is_being_applied_cannot_be_cancelled(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    person = await bench.person()
-    migration = await person.migrate({"theme": "dark"}, review=True)
-    path = f"{API}/migration/{migration['id']}"
-    real = run.carry_out
-    refused: list[tuple[int, str]] = []
-
-    async def cancelled_first(ledger: Ledger) -> None:
-        answer = await person.client.post(f"{path}/cancel")
-        refused.append((answer.status_code, answer.json()["code"]))
-        await real(ledger)
-
-    monkeypatch.setattr(carrying, "carry_out", cancelled_first)
-    answer = await person.client.post(f"{path}/apply")
-    assert (answer.status_code, answer.json()["data"]["state"]) == (200, "completed")
-    assert refused == [(409, "MIGRATION_STATE")]
 
 
 async def test_what_was_cancelled_cannot_be_applied(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import asyncpg
 
 from roost.db.faults import ContentionError
 from roost.db.pool import Transaction
-from roost.migration import quarantine, writes
+from roost.migration import asking, quarantine, writes
 from roost.migration.content import content_of
 from roost.migration.drafts import TaskDraft
 from roost.migration.failure import Failure, refused_row
@@ -152,7 +152,7 @@ async def finish(ledger: Ledger, counts: Counts, transaction: Transaction) -> No
     """End it well, every key safely stored; or ask about the conflicts that arose on the way."""
     ledger.done = ledger.total
     if counts.unresolved:
-        await transaction.row(writes.MARK_LATE, **ledger.this)
+        await transaction.row(asking.MARK_LATE, **ledger.this)
         await ledger.move(transaction, State.AWAITING_RESOLUTION, counts=counts)
         return
     await transaction.row(writes.KEYS_STORED, **ledger.this, stored=True)

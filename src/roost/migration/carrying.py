@@ -14,8 +14,8 @@ from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
 from roost.migration import writes
 from roost.migration.claim import claimed
-from roost.migration.failure import internal_error, too_slow
-from roost.migration.ledger import SLOW, Ledger, SupersededError
+from roost.migration.failure import cancelled, internal_error, too_slow
+from roost.migration.ledger import SLOW, Ledger, SupersededError, UnwantedError
 from roost.migration.run import abandon, carry_out
 
 _log = logging.getLogger("roost.migration")
@@ -35,6 +35,8 @@ async def carry_on(ledger: Ledger) -> None:
     except (DatabaseError, SupersededError, asyncio.CancelledError, *LATER):
         # The database was away or full, or another process went on: it is resumed where it stands.
         raise
+    except UnwantedError:
+        await abandon(ledger, cancelled())
     except SLOW:
         _log.warning("migration %s took the database too long", ledger.place.migration_id)
         await abandon(ledger, too_slow())

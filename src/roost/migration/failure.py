@@ -11,6 +11,10 @@ from roost.migration.text import redact
 
 REFUSED: Final = "REFUSED_BY_DATABASE"
 """The reason of an item whose row the database did not take."""
+CANCELLING: Final = "CANCELLING"
+"""The code that asks a migration that runs to stop."""
+CANCELLED: Final = "CANCELLED"
+"""The code of one that was stopped."""
 
 
 class Failure(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
@@ -79,6 +83,22 @@ def too_slow() -> Failure:
         message="The database took too long for a batch, at every try: it is overloaded, or "
         "somebody holds the rows. What had been written was taken back, and the dump is kept. Try "
         "again later, or with a smaller batchSize.",
+    )
+
+
+def cancelling() -> Failure:
+    """Say that it is to stop, to the process that carries it out and to those who watch."""
+    return Failure(
+        code=CANCELLING,
+        message="It is being cancelled: what it has written is taken back.",
+    )
+
+
+def cancelled() -> Failure:
+    """Say that it was stopped on its way."""
+    return Failure(
+        code=CANCELLED,
+        message="It was cancelled. What had been written was taken back, and the dump is kept.",
     )
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from roost.db.pool import Transaction
-from roost.migration import writes
+from roost.migration import asking
 from roost.migration.applying import REFUSED, RefusedError, finish, persist, refused_batch
 from roost.migration.content import content_of
 from roost.migration.failure import unverified_items
@@ -41,7 +41,7 @@ async def apply_late(ledger: Ledger) -> bool:
 
 async def _late(ledger: Ledger, transaction: Transaction) -> set[int]:
     await ledger.hold(transaction)
-    return {row["position"] for row in await transaction.rows(writes.LATE, **ledger.this)}
+    return {row["position"] for row in await transaction.rows(asking.LATE, **ledger.this)}
 
 
 async def _apply_one(ledger: Ledger, one: Batch, *, is_last: bool) -> None:

@@ -16,7 +16,7 @@ from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
 from roost.migration import writes
 from roost.migration.content import encode
-from roost.migration.failure import Failure
+from roost.migration.failure import CANCELLING, Failure
 from roost.migration.model import Config, Counts, Item, Progress, Resolution, State, Verdict
 from roost.migration.stream import Batch, Reading
 from roost.migration.targets.registry import Targets
@@ -32,6 +32,17 @@ Work = Callable[[Transaction], Awaitable[T]]
 
 class SupersededError(Exception):
     """Somebody else moved this migration on; this run has to stop."""
+
+
+class UnwantedError(Exception):
+    """Somebody has asked for the migration to stop."""
+
+
+def check_wanted(row: Any) -> None:  # noqa: ANN401 -- a record
+    """Raise UnwantedError when the migration's row says that it is to stop."""
+    error = msgspec.json.decode(row["error"], type=Failure | None) if row["error"] else None
+    if error is not None and error.code == CANCELLING:
+        raise UnwantedError
 
 
 class Step(Generic[T]):
@@ -62,7 +73,8 @@ class Step(Generic[T]):
 class Ledger:
     """What is known of a running migration, and the way to write it down.
 
-    `state` and `done` are what was last committed by this process.
+    `state` and `done` are what was last committed by this process. One that `gives_up` does not
+    heed that somebody wants it to stop: it is about to.
     """
 
     def __init__(
@@ -86,6 +98,7 @@ class Ledger:
         self.total = 0
         self.state = State.RECEIVED
         self.done = 0
+        self.gives_up = False
         self.current_key: str | None = None
         self._announce = announce
         self._on_progress = on_progress
@@ -131,12 +144,17 @@ class Ledger:
         return counts
 
     async def hold(self, transaction: Transaction, expected: int | None = None) -> None:
-        """Lock the migration; SupersededError when it is not where this run left it."""
+        """Lock the migration.
+
+        SupersededError when it is not where this run left it, UnwantedError when it is to stop.
+        """
         row = await self.load(transaction)
         done = msgspec.json.decode(row["progress"], type=Progress).done
         if row["state"] != self.state or (expected is not None and done != expected):
             message = f"the migration is {row['state']} at {done}: another process took it over"
             raise SupersededError(message)
+        if not self.gives_up:
+            check_wanted(row)
 
     async def advance(self, transaction: Transaction, done: int, key: str | None = None) -> None:
         """Say that so many items are done, in this transaction; `key` is where it is."""

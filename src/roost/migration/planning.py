@@ -7,7 +7,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from roost.db.pool import Transaction
-from roost.migration import plan, writes
+from roost.migration import asking, plan, writes
 from roost.migration.backup import back_up
 from roost.migration.content import digest_of, encode
 from roost.migration.decision import store
@@ -47,7 +47,7 @@ async def _plan_batch(ledger: Ledger, batch: Batch, transaction: Transaction) ->
 async def decide_batch(ledger: Ledger, batch: Batch, transaction: Transaction) -> None:
     """Decide on a batch, anew if that was done before, and write the verdicts down."""
     place = {**ledger.this, "start": batch.start, "stop": batch.stop}
-    chosen = await transaction.rows(writes.CHOICES, **place)
+    chosen = await transaction.rows(asking.CHOICES, **place)
     choices: dict[int, Choice] = {}
     policy = plan.POLICIES.get(ledger.config.conflict_resolution)
     if policy is not None:

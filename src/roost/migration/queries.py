@@ -125,6 +125,10 @@ OVERVIEW = Listing(
         _is_claimed.label("is_claimed"),
     ),
 )
+STANDING = tenant_read(
+    "select migrations.standing",
+    select(_m.state, _is_claimed.label("is_claimed")).where(_one),
+)
 DUMP = tenant_read(
     "select migration_dumps",
     select(_d.content, _d.sha256, _d.size, _m.origin)

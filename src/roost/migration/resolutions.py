@@ -9,7 +9,7 @@ import msgspec
 from roost import errors
 from roost.db.pool import Transaction
 from roost.errors import FieldError, ProblemError
-from roost.migration import writes
+from roost.migration import asking
 from roost.migration.content import encode
 from roost.migration.model import Counts, Resolution, State
 from roost.migration.standing import locked, not_now
@@ -51,7 +51,7 @@ async def choose(
         what = "only a plan can be applied" if approved else "it waits for no resolution"
         raise not_now(state, what)
     # Of what was written already, the plan says what it was: only the rest can be answered.
-    this["only_late"] = bool(await transaction.rows(writes.LATE, **this))
+    this["only_late"] = bool(await transaction.rows(asking.LATE, **this))
     ordered = sorted(enumerate(answers), key=lambda pair: pair[1].rank)
     for index, answer in ordered:
         await _write(transaction, this, index, answer)
@@ -62,7 +62,7 @@ async def choose(
     counts = msgspec.json.decode(row["counts"], type=Counts)
     counts.unresolved = unresolved
     values = {"counts": encode(counts).decode(), "goes_on": goes_on}
-    await transaction.row(writes.CHOSEN, **this, **values)
+    await transaction.row(asking.CHOSEN, **this, **values)
     return goes_on
 
 
@@ -71,7 +71,7 @@ async def _write(
 ) -> None:
     choice = {"answered": True} | ({"choice": answer.fields} if answer.fields else {})
     changed = await transaction.rows(
-        writes.CHOOSE,
+        asking.CHOOSE,
         **this,
         item=answer.id,
         kind=answer.kind,
@@ -88,5 +88,5 @@ async def _write(
 
 
 async def _unresolved(transaction: Transaction, this: dict[str, Any]) -> int:
-    row = await transaction.row(writes.UNRESOLVED, **this)
+    row = await transaction.row(asking.UNRESOLVED, **this)
     return int(row["number"]) if row else 0

@@ -1,11 +1,11 @@
-"""Giving up: what a migration has written is taken back, and it ends as failed."""
+"""Giving up: what a migration has written is taken back, and it ends as failed, or cancelled."""
 
 from functools import partial
 
 import msgspec
 
 from roost.db.pool import Transaction
-from roost.migration.failure import Failure
+from roost.migration.failure import CANCELLED, Failure
 from roost.migration.ledger import Ledger
 from roost.migration.model import State
 from roost.migration.reversal.migrations import Reversal
@@ -13,6 +13,7 @@ from roost.migration.reversal.migrations import Reversal
 
 async def give_up(ledger: Ledger, failure: Failure, done: int) -> None:
     """Fail, and take back the first `done` items' rows, which are all that was written."""
+    ledger.gives_up = True
     await ledger.write(partial(_turn_back, ledger, failure, done))
     await take_back(ledger, failure)
 
@@ -25,6 +26,7 @@ async def _turn_back(ledger: Ledger, failure: Failure, done: int, transaction: T
 
 async def take_back(ledger: Ledger, failure: Failure) -> None:
     """Undo what was written, all at once; what somebody has worked on since stays, and is named."""
+    ledger.gives_up = True
     await ledger.write(partial(_take_back, ledger, failure))
 
 
@@ -42,4 +44,5 @@ async def end_failed(ledger: Ledger, failure: Failure, transaction: Transaction)
     await ledger.hold(transaction)
     ledger.done = 0
     counts = await ledger.counts(transaction)
-    await ledger.move(transaction, State.FAILED, counts=counts, failure=failure, ended=True)
+    state = State.CANCELLED if failure.code == CANCELLED else State.FAILED
+    await ledger.move(transaction, state, counts=counts, failure=failure, ended=True)

@@ -13,7 +13,7 @@ from roost.migration.applying import apply
 from roost.migration.dump import open_stored
 from roost.migration.failure import Failure
 from roost.migration.late import apply_late
-from roost.migration.ledger import Ledger
+from roost.migration.ledger import Ledger, check_wanted
 from roost.migration.model import Config, Counts, Progress, State
 from roost.migration.occupied import occupied
 from roost.migration.planning import make_plan
@@ -30,6 +30,7 @@ async def carry_out(ledger: Ledger) -> None:
     ledger.state = State(row["state"])
     ledger.done = msgspec.json.decode(row["progress"], type=Progress).done
     ledger.total = msgspec.json.decode(row["counts"], type=Counts).found
+    check_wanted(row)
     if ledger.state is State.VERIFYING and row["error"] is not None:
         await take_back(ledger, msgspec.json.decode(row["error"], type=Failure))
         return
@@ -60,7 +61,8 @@ async def _stored(ledger: Ledger) -> Dump:
 
 
 async def abandon(ledger: Ledger, failure: Failure) -> None:
-    """End it where it can't go on, with what it wrote taken back."""
+    """End it wherever it is, with what it wrote taken back."""
+    ledger.gives_up = True
     if ledger.state is State.APPLYING:
         await give_up(ledger, failure, ledger.done)
     elif ledger.state is State.VERIFYING:

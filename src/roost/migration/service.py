@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -16,18 +17,22 @@ from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.migration import carrying, queries, writes
 from roost.migration.aliases import with_aliases
+from roost.migration.cancelling import cancel
 from roost.migration.carrying import carry_on, finish_earlier
 from roost.migration.claim import claimed
 from roost.migration.content import encode
 from roost.migration.dump import Packed, Received, pack
 from roost.migration.ledger import Ledger, OnProgress, SupersededError
-from roost.migration.model import Config, Progress, State, may_follow
-from roost.migration.once import NOBODY, Asked, Seal, unsealed
-from roost.migration.resolutions import WAITING, Answer, choose
-from roost.migration.standing import locked, not_now
+from roost.migration.model import RUNNING, Config, Progress, State
+from roost.migration.once import NOBODY, Asked, Seal
+from roost.migration.resolutions import Answer, choose
+from roost.migration.standing import not_now
 from roost.migration.targets.target import Place
 from roost.migration.text import safe
 from roost.migration.undo import check_ended, undo
+
+LOOK: Final = 0.1
+"""Seconds between two looks at a migration that was asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +120,44 @@ class Migrations:
                 await self._carry(ledger)
 
     async def cancel(
-        self, workspace_id: UUID, user_id: UUID, migration_id: UUID, seal: Seal = unsealed
+        self,
+        workspace_id: UUID,
+        user_id: UUID,
+        migration_id: UUID,
+        asked: Asked = NOBODY,
     ) -> None:
-        """Give up a migration that waits. MIGRATION_NOT_FOUND, MIGRATION_STATE."""
+        """Give up a migration that waits or runs, and wait until it has ended.
+
+        Errors as `roost.migration.cancelling`. It may have failed before it heard of it.
+        """
         place = Place(workspace_id, user_id, self.box, migration_id)
+        context = Context(workspace_id, user_id, cause=str(migration_id))
 
-        async def work(transaction: Transaction) -> None:
-            state = State((await locked(transaction, place))["state"])
-            if state not in WAITING:
-                what = "it is under way" if may_follow(state, State.CANCELLED) else "it has ended"
-                raise not_now(state, what)
-            await transaction.row(writes.CANCEL, workspace=workspace_id, migration=migration_id)
-            await seal(transaction, migration_id)
+        async def decide(transaction: Transaction) -> bool:
+            is_asked = await cancel(transaction, place)
+            await asked.seal(transaction, migration_id)
+            return is_asked
 
-        await self.database.write(Context(workspace_id, user_id, cause=str(migration_id)), work)
+        is_asked = await self.database.write(context, decide)
         self.announce()
+        asked.begun(migration_id)
+        if is_asked:
+            await self._wait_for_end(context, place)
+
+    async def _wait_for_end(self, context: Context, place: Place) -> None:
+        """Wait for the process that is at it; where there is none, see to it."""
+        whose = place.workspace_id, place.user_id
+        this = {"migration": place.migration_id}
+        while row := await self.database.read(queries.STANDING, context, **this):
+            if State(row["state"]) not in RUNNING:
+                return
+            if not row["is_claimed"]:
+                async with claimed(self.database, *whose) as mine:
+                    if mine:
+                        # Whoever took it over sees to it.
+                        with suppress(SupersededError):
+                            await finish_earlier(self.database, self._ledger, *whose)
+            await asyncio.sleep(LOOK)
 
     async def undo(
         self,

@@ -64,7 +64,8 @@ class Steps:
                 "Say what to do with conflicts; when none is left open, it goes on", WRITE,
                 described_body=Resolutions, returns=Migration, also=(202,), problems=STEP)),
             Endpoint("POST", f"{ITEM}/cancel", self.cancel, Contract(
-                "Give up a migration that waits", WRITE, returns=Migration, problems=STEP)),
+                "Give up a migration that waits or runs, with what it has written taken back",
+                WRITE, returns=Migration, also=(202,), problems=STEP)),
             Endpoint("POST", f"{ITEM}/undo", self.undo, Contract(
                 "Take a migration back, or, when that was done, take the undo back; what somebody "
                 "has changed since is kept and named", WRITE,
@@ -97,14 +98,13 @@ class Steps:
         return await self._once(call, raw, run)
 
     async def cancel(self, call: Call) -> Reply:
-        """Give up a migration that waits."""
+        """Give up a migration that waits or runs."""
         whose = self._whose(call)
 
-        async def work(seal: Seal) -> Reply:
-            await self._desk.migrations.cancel(*whose, seal)
-            return await self._desk.shown(call, whose[2])
+        async def run(seal: Seal, begun: Begun) -> None:
+            await self._desk.migrations.cancel(*whose, Asked(begun, seal))
 
-        return await self._desk.once(call, request_print(call, b""), work, 200)
+        return await self._once(call, b"", run)
 
     async def undo(self, call: Call) -> Reply:
         """Take it back, or take that back."""

@@ -19,8 +19,6 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
-    null,
-    or_,
     select,
     true,
     update,
@@ -134,6 +132,18 @@ CANCEL = compiled(
         updated_at=func.now(),
     ),
 )
+ASK_TO_CANCEL = compiled(
+    "update migrations.stop",
+    update(migrations)
+    .where(_this)
+    .values(
+        error=bindparam("error", type_=JSONB),
+        # What had waited has to be taken up again to be taken back.
+        state=case((IS_RUNNING, _m.state), else_=literal_column("'applying'", Text)),
+        version=_m.version + 1,
+        updated_at=func.now(),
+    ),
+)
 CLEAR_ITEMS = compiled(
     "delete migration_items", delete(migration_items).where(_of_this_item, _here)
 )
@@ -232,6 +242,7 @@ CLEAR_BACKUPS = compiled(
     "delete migration_backups",
     delete(migration_backups).where(_of_this_backup, _b.undo_number == literal_column("0")),
 )
+IS_LATE: Final = _i.conflict["late"].is_not(None)
 _changing = _i.resolution.in_(
     [literal_column("'overwrite'"), literal_column("'merge'")]
 ) & _i.conflict["unchanged"].is_(None)
@@ -281,46 +292,6 @@ TOUCHED = compiled(
     .order_by(_i.position)
     .limit(bindparam("most", type_=Integer)),
 )
-CHOICES = compiled(
-    "select migration_items.choices",
-    select(
-        _i.position,
-        _i.resolution,
-        cast(_i.conflict["choice"], Text).label("fields"),
-        cast(_i.conflict["version"], Text).label("version"),
-    ).where(_of_this_item, _here, _i.conflict["answered"].is_not(None)),
-)
-_is_late = _i.conflict["late"].is_not(None)
-_open = (_i.verdict == literal_column("'conflict'")) & _i.resolution.is_(None)
-MARK_LATE = compiled(
-    "update migration_items.late",
-    update(migration_items)
-    .where(_of_this_item, _open)
-    .values(conflict=_i.conflict.op("||")(cast(literal_column("""'{"late": true}'"""), JSONB))),
-)
-LATE = compiled(
-    "select migration_items.late",
-    select(_i.position).where(_of_this_item, _is_late),
-)
-CHOOSE = compiled(
-    "update migration_items.choice",
-    update(migration_items)
-    .where(
-        _of_this_item,
-        _i.verdict == literal_column("'conflict'"),
-        or_(~bindparam("only_late", type_=Boolean), _is_late),
-        or_(bindparam("item", type_=Uuid).is_(None), _i.id == bindparam("item", type_=Uuid)),
-        or_(bindparam("kind", type_=Text).is_(None), _i.kind == bindparam("kind", type_=Text)),
-        or_(bindparam("key", type_=Text).is_(None), _i.key == bindparam("key", type_=Text)),
-    )
-    .values(
-        resolution=bindparam("resolution", type_=Text),
-        conflict=(_i.conflict.op("-")(literal_column("'choice'"))).op("||")(
-            bindparam("choice", type_=JSONB)
-        ),
-    )
-    .returning(_i.id),
-)
 WRITTEN_PREFERENCES = compiled(
     "select migration_items.preferences",
     select(
@@ -335,6 +306,7 @@ WRITTEN_PREFERENCES = compiled(
         _of_this_item,
         _i.kind == literal_column("'preference'"),
         _i.position < bindparam("stop", type_=Integer),
+        ~IS_LATE,
         (_i.verdict == literal_column("'create'"))
         | _changing
         | (_i.resolution == literal_column("'keepBoth'")),
@@ -349,37 +321,6 @@ CONFLICTS = compiled(
         _changing,
     )
     .order_by(_i.position),
-)
-UNRESOLVED = compiled(
-    "select migration_items.unresolved",
-    select(func.count().label("number")).where(_of_this_item, _open),
-)
-_goes_on = bindparam("goes_on", type_=Boolean)
-_only_late = bindparam("only_late", type_=Boolean)
-CHOSEN = compiled(
-    "update migrations.chosen",
-    update(migrations)
-    .where(_this)
-    .values(
-        counts=bindparam("counts", type_=JSONB),
-        state=case(
-            (_goes_on & _only_late, literal_column("'applying'", Text)),
-            (_goes_on, literal_column("'received'", Text)),
-            else_=_m.state,
-        ),
-        approved_at=case((_goes_on, func.now()), else_=_m.approved_at),
-        finished_at=case((_goes_on, null()), else_=_m.finished_at),
-        progress=case(
-            (
-                _goes_on & _only_late,
-                _m.progress.op("||")(cast(literal_column("""'{"phase": "applying"}'"""), JSONB)),
-            ),
-            (_goes_on, cast(literal_column("""'{"phase": "received"}'"""), JSONB)),
-            else_=_m.progress,
-        ),
-        version=_m.version + 1,
-        updated_at=func.now(),
-    ),
 )
 _is_others = (_i.verdict == literal_column("'skip'")) & (
     func.coalesce(_i.reason, literal_column("''")) == literal_column("'OTHER_USER'")
