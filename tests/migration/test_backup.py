@@ -191,3 +191,20 @@ async def test_a_preference_that_a_row_brought_is_gone_after_the_undo(bench: Ben
     assert (undone["undo"]["removed"], undone["undo"]["kept"]) == (1, [])
     query = "select preferences from users where id = $1"
     assert await bench.watcher.fetchval(query, person.user_id) == "{}"
+
+
+async def test_a_dump_that_is_here_already_is_not_sent_again(bench: Bench) -> None:
+    person = await bench.person()
+    await person.migrate({"theme": "dark"})
+    migration = await person.migrate({"theme": "light"}, conflictResolution="AUTO_OVERWRITE")
+    path = f"{API}/migration/{migration['id']}/backup"
+    told = "select count(*) from audit_events where workspace_id = $1 and action = 'data.exported'"
+    for of in ("dump", "rows"):
+        first = await person.client.get(path, params={"of": of})
+        tag = first.headers["etag"]
+        before = await bench.watcher.fetchval(told, person.workspace_id)
+        again = await person.client.get(path, params={"of": of}, headers={"if-none-match": tag})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert await bench.watcher.fetchval(told, person.workspace_id) == before
+        other = await person.client.get(path, params={"of": of}, headers={"if-none-match": '"x"'})
+        assert (other.status_code, other.content) == (200, first.content)

@@ -20,6 +20,7 @@ from roost.migration.standing import locked, not_now
 from roost.migration.targets.target import Place
 from roost.migration.undo import UNDOABLE
 from roost.migration.wire import Receipt
+from roost.web import etag
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.kit import context_of, found
 from roost.web.reply import Reply, empty, item
@@ -82,13 +83,18 @@ class Downloads:
         )
         if row["content"] is None:
             raise ProblemError(errors.MIGRATION_BACKUP_NOT_FOUND)
-        raw = await asyncio.to_thread(unpack, row["content"], row["size"], self._desk.box)
-        await self._exported(call, "backup")
         digest = row["sha256"].hex()
-        reply = Reply(bytes(raw), media_type=b"application/octet-stream")
-        reply.header("content-disposition", f'attachment; filename="{call.id()}.json"')
-        reply.header("etag", f'"{digest}"')
-        reply.header("roost-sha256", digest)
+        tag = f'"{digest}"'
+        wanted = call.header("if-none-match")
+        if wanted is not None and etag.matches(wanted, tag):
+            reply = Reply(status=304)
+        else:
+            raw = await asyncio.to_thread(unpack, row["content"], row["size"], self._desk.box)
+            await self._exported(call, "backup")
+            reply = Reply(bytes(raw), media_type=b"application/octet-stream")
+            reply.header("content-disposition", f'attachment; filename="{call.id()}.json"')
+            reply.header("roost-sha256", digest)
+        reply.header("etag", tag)
         return reply
 
     async def _rows(self, call: Call) -> Reply:
@@ -113,9 +119,11 @@ class Downloads:
             return encode({"origin": origin, "keys": as_keys(archive.rows)})
 
         document = await asyncio.to_thread(made)
-        await self._exported(call, "rows")
         reply = Reply(document, media_type=b"application/json")
         reply.header("content-disposition", f'attachment; filename="{call.id()}-rows.json"')
+        reply = self._kit.conditional(call, reply)
+        if reply.body:
+            await self._exported(call, "rows")
         return reply
 
     async def forget(self, call: Call) -> Reply:
