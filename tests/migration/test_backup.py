@@ -208,3 +208,39 @@ async def test_a_dump_that_is_here_already_is_not_sent_again(bench: Bench) -> No
         assert await bench.watcher.fetchval(told, person.workspace_id) == before
         other = await person.client.get(path, params={"of": of}, headers={"if-none-match": '"x"'})
         assert (other.status_code, other.content) == (200, first.content)
+
+
+async def test_without_the_dump_the_receipt_names_only_what_lies_in_roost(bench: Bench) -> None:
+    person = await bench.person()
+    keys = {
+        "task-store": store(task(1)),
+        "claude-docker-task-store": store(task(2), task(3, userId=str(uuid4()))),
+        "task-store-backup": store(task(1)),
+        "github-cache-storage": '{"state":{"repositories":[]},"version":0}',
+        "my-notes": "some text",
+        "environments": "not a store",
+        "sessions-store": '{"state":{"sessions":[]},"version":0}',
+    }
+    migration = await person.migrate(keys, continueOnError=True)
+    receipt = f"/migration/{migration['id']}/receipt"
+    assert all(each["stored"] for each in (await person.get(receipt))["keys"])
+    answer = await person.client.delete(f"{API}/migration/{migration['id']}/backup")
+    assert answer.status_code == 204
+    kept = {"task-store", "task-store-backup", "my-notes", "environments"}
+    for number in range(3):
+        found = {each["key"]: each["stored"] for each in (await person.get(receipt))["keys"]}
+        undone = number % 2 == 1
+        assert found == {key: key in kept and not undone for key in keys}
+        await undo(person, migration)
+
+
+async def test_a_credential_that_was_not_taken_lies_in_the_dump_alone(bench: Bench) -> None:
+    person = await bench.person()
+    await person.migrate({"electric_auth_token": "fake-" + "old"})
+    migration = await person.migrate(
+        {"electric_auth_token": "fake-" + "new", "theme": "dark"}, conflictResolution="AUTO_SKIP"
+    )
+    await person.client.delete(f"{API}/migration/{migration['id']}/backup")
+    receipt = await person.get(f"/migration/{migration['id']}/receipt")
+    stored = {each["key"]: each["stored"] for each in receipt["keys"]}
+    assert stored == {"electric_auth_token": False, "theme": True}

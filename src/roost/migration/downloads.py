@@ -137,6 +137,7 @@ class Downloads:
                 raise not_now(state, "it needs its dump; cancel it first")
             await transaction.row(writes.FORGET_DUMP, **this)
             await transaction.row(writes.CLEAR_BACKUPS, **this)
+            await transaction.row(writes.KEYS_STORED, **this, stored=state is State.COMPLETED)
             target = ("migration", place.migration_id)
             await trail_of(call).record(transaction, "data.erased", target, what="backup")
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     true,
     update,
@@ -206,10 +207,6 @@ STORE_KEYS = compiled(
         ),
     ),
 )
-KEYS_STORED = compiled(
-    "update migration_keys",
-    update(migration_keys).where(_of_this_key).values(stored=bindparam("stored", type_=Boolean)),
-)
 UNDONE = compiled(
     "update migrations.undone",
     update(migrations)
@@ -312,6 +309,35 @@ WRITTEN_PREFERENCES = compiled(
         | (_i.resolution == literal_column("'keepBoth'")),
     )
     .order_by(_i.position),
+)
+# What lies nowhere but in the dump: what was left out and is no copy, what could not be kept aside,
+# and credentials that a conflict's answer did not take.
+_only_in_dump = or_(
+    (_i.verdict == literal_column("'skip'"))
+    & func.coalesce(_i.reason, literal_column("''", Text)).not_in(
+        [literal_column("'DUPLICATE'"), literal_column("'BACKUP_COPY'")]
+    ),
+    (_i.verdict == literal_column("'invalid'")) & _i.digest.is_(None),
+    _i.resolution.in_([literal_column("'skip'"), literal_column("'merge'")])
+    & _i.conflict["fields"].contains(cast(literal_column("""'["secrets"]'"""), JSONB)),
+)
+_has_dump = (
+    select(_d.id)
+    .where(_d.workspace_id == WORKSPACE, _d.migration_id == MIGRATION, _d.content.is_not(None))
+    .exists()
+)
+KEYS_STORED = compiled(
+    "update migration_keys",
+    update(migration_keys)
+    .where(_of_this_key)
+    .values(
+        stored=bindparam("stored", type_=Boolean)
+        & or_(
+            _has_dump,
+            _k.key.in_(select(_i.key).where(_of_this_item))
+            & _k.key.not_in(select(_i.key).where(_of_this_item, _only_in_dump)),
+        )
+    ),
 )
 CONFLICTS = compiled(
     "select migration_items.conflicts",
