@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 from roost.migration.dump import open_envelope, pack, unpack
-from roost.migration.parse import own_ids, parse_keys
+from roost.migration.parse import parse_keys
+from roost.migration.scanning import own_ids
 from roost.migration.sources import read_dump
 from roost.db.sealing import SecretBox
 

@@ -14,7 +14,8 @@ from roost.migration.ids import own_uuid
 from roost.migration.keys import EXACT, PREFIXES
 from roost.migration.model import Item, Kind
 from roost.migration.octets import Octets, utf8
-from roost.migration.parse import own_ids, parse, parse_keys, storable
+from roost.migration.parse import parse, parse_keys, storable
+from roost.migration.scanning import own_ids
 from roost.migration.text import is_safe
 from tests.fixtures import garbage
 from tests.migration.parsing import NOW, OWNER, check, parsed, store

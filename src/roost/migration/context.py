@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -12,8 +13,21 @@ from roost.migration.model import Kind
 from roost.migration.octets import Octets
 
 Raw = Octets
-Instead = Mapping[Kind, Mapping[str, str]]
-"""By kind: the id that takes the place of a source's own UUID."""
+Instead = Mapping[Kind, Mapping[tuple[str, str], str]]
+"""By kind: the id that takes the place of a source's own UUID under a key."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known before a dump is parsed.
+
+    `aliases` are what the source may call the owner (ids, log-in names, addresses). `instead` gives
+    the ids of rows whose own id another row has already. `environments` are rows that the owner has
+    of earlier, by the ids that sources give them.
+    """
+
+    aliases: frozenset[str] = frozenset()
+    instead: Instead = {}
+    environments: Mapping[str, str] = {}
 
 
 class Identity(msgspec.Struct, gc=False):
@@ -30,26 +44,28 @@ def _folded(name: str) -> str:
     return name.strip().casefold()
 
 
+class _First(NamedTuple):
+    """What was first of an id: its row, and where it came."""
+
+    target_id: str
+    key: str
+    raw: Raw
+
+
+_AGAIN: Final = Warn("DUPLICATE_ID", "id", "came more than once, with other content")
+
+
 class Context:
     """One parse: whose data it is, when it came, and which ids are taken by it."""
 
-    def __init__(
-        self,
-        owner: UUID,
-        imported_at: datetime,
-        aliases: frozenset[str],
-        instead: Instead | None = None,
-    ) -> None:
-        """`aliases` are what the source may call the owner (ids, log-in names, addresses).
-
-        `instead` gives the ids of rows whose own id somebody else's row has already.
-        """
+    def __init__(self, owner: UUID, imported_at: datetime, known: Known) -> None:
+        """Nothing is taken yet."""
         self.owner = owner
         self.imported_at = imported_at
-        self._aliases = {_folded(each) for each in (*aliases, str(owner))}
-        self.environment_ids: dict[str, str] = {}
-        self._instead = instead or {}
-        self._taken: dict[Kind, dict[str, Raw]] = {}
+        self._known = known
+        self._aliases = {_folded(each) for each in (*known.aliases, str(owner))}
+        self._environments: dict[str, str] = {}
+        self._taken: dict[Kind, dict[str, _First]] = {}
         self._hashes: dict[tuple[Kind, str], bytes] = {}
         self._without_id: dict[tuple[str, bytes], int] = {}
 
@@ -60,16 +76,19 @@ class Context:
         text = value if type(value) is str else str(ids.legacy_text(value))
         return _folded(text) not in self._aliases
 
-    def has(self, kind: Kind, target_id: str) -> bool:
-        """Whether an item of this kind has got that target id."""
-        return target_id in self._taken.get(kind, ())
+    def add_environment(self, source_id: object, target_id: str) -> None:
+        """Say which row an environment of this dump is; of two with one id, the first."""
+        self._environments.setdefault(str(source_id), target_id)
 
-    def target(self, kind: Kind, key: str, source_id: object) -> str:
-        """The row's id for a source's: the same when it is a UUID and free."""
-        own = ids.own_uuid(source_id)
-        if own is None:
-            return ids.legacy(self.owner, key, source_id)
-        return self._instead.get(kind, {}).get(own, own)
+    def environment(self, source_id: object) -> str | None:
+        """The row of the environment that a source names: of this dump, or of an earlier one."""
+        name = str(source_id)
+        return self._environments.get(name) or self._known.environments.get(name)
+
+    def has(self, kind: Kind, key: str, source_id: object) -> bool:
+        """Whether an item of this kind has come with that id."""
+        place = ids.own_uuid(source_id) or ids.legacy(self.owner, key, source_id)
+        return place in self._taken.get(kind, ())
 
     def identify(
         self, kind: Kind, key: str, source_id: object, value: object, raw: Raw
@@ -82,39 +101,52 @@ class Context:
         if source_id is None or (type(source_id) is str and not source_id.strip()):
             return self._identify_by_content(kind, key, value, raw)
         shown = ids.legacy_text(source_id)
-        target = self.target(kind, key, source_id)
         taken = self._taken.setdefault(kind, {})
-        first = taken.get(target)
+        own = ids.own_uuid(source_id)
+        place = own or ids.legacy(self.owner, key, source_id)
+        first = taken.get(place)
         if first is None:
-            taken[target] = raw
+            instead = self._known.instead.get(kind)
+            target = instead.get((key, place), place) if instead else place
+            taken[place] = _First(target, key, raw)
             return Identity(target, shown)
         content = ids.content_hash(value)
-        if self._hash_of_first(kind, target, first) == content:
-            return Identity(target, shown, duplicate=True)
-        other = ids.legacy(self.owner, key, [source_id, content.hex()])
-        if other in taken:
-            return Identity(other, shown, duplicate=True)
-        taken[other] = raw
-        return Identity(
-            other,
-            shown,
-            warning=Warn("DUPLICATE_ID", "id", "came more than once, with other content"),
+        if self._is(kind, place, content):
+            return Identity(first.target_id, shown, duplicate=True)
+        places = self._places(key, source_id, content)
+        # Under another key it gets the id that it has when its key comes alone.
+        for other in places if own is not None and first.key != key else places[1:]:
+            if other not in taken:
+                taken[other] = _First(other, key, raw)
+                return Identity(other, shown, warning=_AGAIN)
+            if self._is(kind, other, content):
+                break
+        return Identity(other, shown, duplicate=True)
+
+    def _places(self, key: str, source_id: object, content: bytes) -> tuple[str, str]:
+        """The ids that what is not the first of its own id may get."""
+        return (
+            ids.legacy(self.owner, key, source_id),
+            ids.legacy(self.owner, key, [source_id, content.hex()]),
         )
 
-    def _hash_of_first(self, kind: Kind, target: str, first: Raw) -> bytes:
-        """Read the first again, once, however many twins it has."""
-        known = self._hashes.get((kind, target))
+    def _is(self, kind: Kind, place: str, content: bytes) -> bool:
+        """Whether what was first of an id has that content; it is read again once at most."""
+        first = self._taken.get(kind, {}).get(place)
+        if first is None:
+            return False
+        known = self._hashes.get((kind, place))
         if known is None:
-            known = ids.content_hash(reader.read(bytes(first))[0])
-            self._hashes[kind, target] = known
-        return known
+            known = ids.content_hash(reader.read(bytes(first.raw))[0])
+            self._hashes[kind, place] = known
+        return known == content
 
     def _identify_by_content(self, kind: Kind, key: str, value: object, raw: Raw) -> Identity:
         place = (key, ids.content_hash(value))
         occurrence = self._without_id.get(place, 0)
         self._without_id[place] = occurrence + 1
         target = ids.by_content(self.owner, key, value, occurrence)
-        self._taken.setdefault(kind, {})[target] = raw
+        self._taken.setdefault(kind, {})[target] = _First(target, key, raw)
         return Identity(target, None, warning=Warn("ID_MISSING", "id"))
 
 

@@ -52,6 +52,11 @@ def legacy(owner: UUID, key: str, value: object) -> str:
     return uuid5(b"\x1f".join((owner.bytes, b"id", key.encode(), _canonical(value))))
 
 
+def own_apart(owner: UUID, kind: str, own: str) -> str:
+    """The id that stands for a source's own UUID which another user's row has."""
+    return legacy(owner, kind, ["own", own])
+
+
 def by_content(owner: UUID, key: str, value: object, occurrence: int) -> str:
     """The id of something that had none: by its content, and which of equals it is."""
     parts = (owner.bytes, b"content", key.encode(), content_hash(value), b"%d" % occurrence)

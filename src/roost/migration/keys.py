@@ -103,6 +103,8 @@ EXACT: Final[dict[str, Rule]] = {
     **dict.fromkeys(("setItem", "getItem", "removeItem", "clear"), _FUNCTION),
 }
 
+ENVIRONMENT_KEYS: Final = tuple(key for key, rule in EXACT.items() if rule.kind is Kind.ENVIRONMENT)
+"""The keys under which environments come."""
 PREFIXES: Final[tuple[tuple[str, Rule], ...]] = (
     ("github_cache_", _CACHE),
     ("cache_", _CACHE),

@@ -9,13 +9,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from roost.migration import ids, reader
-from roost.migration.context import Context, Instead, Raw
+from roost.migration import reader
+from roost.migration.context import Context, Known, Raw
 from roost.migration.drafts import Warn
 from roost.migration.inspection import inspection_of
 from roost.migration.keys import EXACT, REASONS, Handler, Rule, rule_for
@@ -71,17 +71,15 @@ def parse(
     keys: Mapping[str, Octets],
     owner: UUID,
     imported_at: datetime,
-    aliases: frozenset[str] = frozenset(),
-    instead: Instead | None = None,
+    known: Known = Known(),  # noqa: B008 -- it is frozen
 ) -> Parsed:
     """Parse the dump `keys` (raw strings as UTF-8, lone surrogates passed through).
 
-    `owner` is the user whose rows these become; `aliases` are what the source may call them.
-    `imported_at` (aware, UTC) stands in where a row has no date at all. `instead` gives ids to
-    rows whose own somebody else's row has.
+    `owner` is the user whose rows these become. `imported_at` (aware, UTC) stands in where a row
+    has no date at all.
     """
     parsed = Parsed([], [])
-    for report, items in parse_keys(keys, owner, imported_at, aliases, instead):
+    for report, items in parse_keys(keys, owner, imported_at, known):
         parsed.items.extend(items)
         parsed.keys.append(report)
     return parsed
@@ -91,16 +89,15 @@ def parse_keys(
     keys: Mapping[str, Octets],
     owner: UUID,
     imported_at: datetime,
-    aliases: frozenset[str] = frozenset(),
-    instead: Instead | None = None,
+    known: Known = Known(),  # noqa: B008 -- it is frozen
 ) -> Iterator[tuple[KeyReport, Iterator[Item]]]:
     """As `parse`, one key and one item at a time: nothing keeps them.
 
     A report is complete when its items have been read, which they must be before the next pair is
     asked for.
     """
-    context = Context(owner, imported_at, aliases, instead)
-    named = _in_order(keys)
+    context = Context(owner, imported_at, known)
+    named = in_order(keys)
     first = [pair for pair in named if rule_for(pair[0]).kind is Kind.ENVIRONMENT]
     parsed = [_parse_whole(context, name, keys[key]) for name, key in first]
     settle((item for _, items in parsed for item in items), imported_at)
@@ -111,40 +108,7 @@ def parse_keys(
         yield _parse_key(context, name, keys[key])
 
 
-def own_ids(keys: Mapping[str, Octets]) -> Iterator[tuple[Kind, str, object, str]]:
-    """Find the UUIDs that tasks and environments bring: kind, key, id as it stands, and UUID."""
-    for name, key in _in_order(keys):
-        rule = rule_for(name)
-        if rule.kind not in (Kind.TASK, Kind.ENVIRONMENT):
-            continue
-        for element in open_store(keys[key], rule.names).elements:
-            source_id = _id_of(bytes(element.raw))
-            source_id = element.label if source_id is None else source_id
-            own = ids.own_uuid(source_id)
-            if own is not None:
-                yield rule.kind, name, source_id, own
-
-
-class _Identified(msgspec.Struct, gc=False):
-    id: Any = None
-
-
-_identified: Final = msgspec.json.Decoder(_Identified).decode
-
-
-def _id_of(raw: bytes) -> object:
-    try:
-        return _identified(raw).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        value, _ = reader.read(raw)
-    except reader.MalformedError:
-        return None
-    return value.get("id") if type(value) is dict else None
-
-
-def _in_order(keys: Mapping[str, Octets]) -> list[tuple[str, str]]:
+def in_order(keys: Mapping[str, Octets]) -> list[tuple[str, str]]:
     """The names that keys are stored under, with the keys, in the order of the parse."""
     return sorted(((storable(key), key) for key in keys), key=lambda pair: _order(pair[0]))
 

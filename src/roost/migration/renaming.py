@@ -3,6 +3,8 @@
 from contextlib import aclosing
 from functools import partial
 
+import msgspec
+
 from roost.db.pool import Transaction
 from roost.migration.backup import back_up_between
 from roost.migration.content import content_of
@@ -26,7 +28,7 @@ async def see_if_taken(ledger: Ledger, batch: Batch) -> None:
     if not await ledger.write(partial(has_foreign, ledger, batch.items)):
         return
     instead, _ = await occupied(ledger, ledger.reading.dump, anew=True)
-    if instead != ledger.reading.instead:
+    if instead != ledger.reading.known.instead:
         raise TakenError(instead)
 
 
@@ -35,7 +37,7 @@ async def plan_the_rest(ledger: Ledger, instead: Instead) -> None:
 
     All of it at once: what names a row must not be planned with another id than that row.
     """
-    ledger.reading.instead = instead
+    ledger.reading.known = msgspec.structs.replace(ledger.reading.known, instead=instead)
     await ledger.write(partial(_plan, ledger))
 
 

@@ -15,7 +15,7 @@ from roost.migration.failure import Failure
 from roost.migration.late import apply_late
 from roost.migration.ledger import Ledger, check_wanted
 from roost.migration.model import Config, Counts, Progress, State
-from roost.migration.occupied import occupied
+from roost.migration.occupied import known
 from roost.migration.planning import make_plan
 from roost.migration.retreat import end_failed, give_up, take_back
 from roost.migration.sources import Dump
@@ -48,8 +48,7 @@ async def _open(ledger: Ledger, imported_at: datetime) -> None:
     """Open the dump as it was stored, and find out which of its ids are not free."""
     dump = await _stored(ledger)
     ledger.reading = Reading(dump, ledger.place.user_id, imported_at, ledger.targets)
-    ledger.reading.aliases = frozenset(ledger.config.aliases)
-    ledger.reading.instead, elements = await occupied(ledger, dump)
+    ledger.reading.known, elements = await known(ledger, dump)
     ledger.total = ledger.total or elements
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from roost.migration import plan
-from roost.migration.context import Instead
+from roost.migration.context import Known
 from roost.migration.model import Item, KeyReport
 from roost.migration.parse import parse_keys, storable
 from roost.migration.sources import Dump
@@ -42,8 +42,7 @@ class Reading:
 
     def __init__(self, dump: Dump, owner: UUID, imported_at: datetime, targets: Targets) -> None:
         self.dump = dump
-        self.instead: Instead = {}
-        self.aliases: frozenset[str] = frozenset()
+        self.known = Known()
         self.keys: list[KeyReport] = []
         self._owner = owner
         self._imported_at = imported_at
@@ -102,7 +101,7 @@ class Reading:
         texts = self.dump.keys
         if only is not None:
             texts = {key: raw for key, raw in texts.items() if storable(key) in only}
-        found = parse_keys(texts, self._owner, self._imported_at, self.aliases, self.instead)
+        found = parse_keys(texts, self._owner, self._imported_at, self.known)
         for report, items in found:
             if only is not None:
                 position = only[report.key]

@@ -52,4 +52,4 @@ def _is_there(context: Context, original: str, kind: Kind, raw: bytes) -> bool:
     source_id = value.get("id") if type(value) is dict else None
     if source_id is None:
         return False
-    return context.has(kind, context.target(kind, original, source_id))
+    return context.has(kind, original, source_id)

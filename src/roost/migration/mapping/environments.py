@@ -55,7 +55,7 @@ def environment(
         yield item
         return
     if source_id is not None:
-        context.environment_ids.setdefault(str(source_id), identity.target_id)
+        context.add_environment(source_id, identity.target_id)
     warnings = [identity.warning] if identity.warning else []
     item.draft = _draft(context, source, identity.target_id, warnings)
     item.warnings = tuple(warnings)

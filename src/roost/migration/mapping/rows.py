@@ -147,7 +147,7 @@ def _task(context: Context, item: Item, found: _Task, raw: Raw) -> None:
     target = _identified(context, item, found, raw)
     if item.verdict is not None:
         return
-    environment = context.environment_ids.get(found.environment_id or "")
+    environment = context.environment(found.environment_id or "")
     if found.environment_id and environment is None:
         item.warnings += (Warn("ENVIRONMENT_NOT_FOUND", "environmentId"),)
     values = {name: getattr(found, name) for name in found.__struct_fields__}
@@ -172,7 +172,7 @@ def _environment(context: Context, item: Item, found: _Environment, raw: Raw) ->
     target = _identified(context, item, found, raw)
     if item.verdict is not None:
         return
-    context.environment_ids.setdefault(found.id, target)
+    context.add_environment(found.id, target)
     values = {name: getattr(found, name) for name in found.__struct_fields__ if name != "sealed"}
     secrets = {name: _sealed(text) for name, text in found.sealed.items()}
     item.draft = EnvironmentDraft(

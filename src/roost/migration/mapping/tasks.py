@@ -234,7 +234,7 @@ class _Mapping:
         raw = self.source.get("environmentId")
         if raw is None or raw == "":
             return None
-        found = self.context.environment_ids.get(str(raw))
+        found = self.context.environment(raw)
         if found is None:
             self.legacy["environmentId"] = raw
             self.warnings.append(Warn("ENVIRONMENT_NOT_FOUND", "environmentId"))
