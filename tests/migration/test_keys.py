@@ -137,15 +137,36 @@ class TestKeys:
 
 class TestBackups:
     def test_a_copy_of_what_is_there_is_left_out(self) -> None:
+        unnamed = {"title": "without an id"}
         keys = {
-            "task-store": store([*TWO, task("x")]),
-            "task-store-backup": store([task(A, "older"), task("x")]),
+            "task-store": store([*TWO, task("x"), unnamed]),
+            "task-store-backup": store([TWO[0], task("x"), unnamed]),
             "preserved-tasks": json.dumps(TWO),
         }
         result = parsed(keys)
         for key in ("task-store-backup", "preserved-tasks"):
             assert [item.reason for item in items_of(result, key)] == ["BACKUP_COPY"]
-        assert len(titles(result.items)) == 3
+        assert len(titles(result.items)) == 4
+
+    @pytest.mark.parametrize(
+        "copy",
+        [
+            [task(A, "older")],
+            [task(A) | {"messages": ["only here"]}],
+            [{"title": "only here"}],
+        ],
+    )
+    def test_a_copy_with_other_content_is_kept(self, copy: Any) -> None:
+        raw = store(copy)
+        result = parsed({"task-store": store(TWO), "task-store-backup": raw})
+        item = items_of(result, "task-store-backup")[0]
+        assert document(item).raw == raw
+        assert codes(item) == {"BACKUP_HOLDS_MORE"}
+
+    def test_a_copy_with_more_beside_its_items_is_kept(self) -> None:
+        raw = json.dumps({"state": {"tasks": TWO, "drafts": ["only here"]}})
+        result = parsed({"task-store": store(TWO), "task-store-backup": raw})
+        assert document(items_of(result, "task-store-backup")[0]).raw == raw
 
     @pytest.mark.parametrize("main", [store([task(A)]), "[object Object]", store([])])
     def test_a_copy_that_holds_more_is_kept_and_not_brought_to_life(self, main: str) -> None:

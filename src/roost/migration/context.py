@@ -85,10 +85,14 @@ class Context:
         name = str(source_id)
         return self._environments.get(name) or self._known.environments.get(name)
 
-    def has(self, kind: Kind, key: str, source_id: object) -> bool:
-        """Whether an item of this kind has come with that id."""
-        place = ids.own_uuid(source_id) or ids.legacy(self.owner, key, source_id)
-        return place in self._taken.get(kind, ())
+    def holds(self, kind: Kind, key: str, source_id: object, value: object) -> bool:
+        """Whether an item of this kind and content has come, under that key if it has no UUID."""
+        content = ids.content_hash(value)
+        if source_id is None:
+            return ids.by_content(self.owner, key, value, 0) in self._taken.get(kind, ())
+        own = ids.own_uuid(source_id)
+        places = (own, *self._places(key, source_id, content))
+        return any(each is not None and self._is(kind, each, content) for each in places)
 
     def identify(
         self, kind: Kind, key: str, source_id: object, value: object, raw: Raw

@@ -6,7 +6,7 @@ from typing import Final
 from roost.migration.context import Context
 from roost.migration.drafts import Warn
 from roost.migration.mapping.documents import kept
-from roost.migration.mapping.stores import open_store
+from roost.migration.mapping.stores import Element, open_store
 from roost.migration.model import Item, Kind, Verdict
 from roost.migration.reader import MalformedError, read
 
@@ -17,7 +17,7 @@ _COPIED: Final = {
 
 
 def backup(context: Context, key: str, raw: bytes, names: tuple[str, ...]) -> Iterator[Item]:
-    """Leave a copy out when the store itself has every item of it; else keep it verbatim.
+    """Leave a copy out when the store itself has all that is in it, equal; else keep it verbatim.
 
     Its rows are not brought to life: what the store lacks, its owner may have deleted.
     """
@@ -25,13 +25,13 @@ def backup(context: Context, key: str, raw: bytes, names: tuple[str, ...]) -> It
     if not store.elements and not store.broken and not store.leftovers:
         return
     original, kind = _COPIED[names[0]]
-    missing = sum(
-        not _is_there(context, original, kind, bytes(element.raw)) for element in store.elements
-    )
-    if missing or store.broken:
-        detail = f"{missing} items are not in {original}"
+    missing = sum(not _is_there(context, original, kind, each) for each in store.elements)
+    if missing or store.broken or store.leftovers:
+        detail = f"{missing} items are not in {original}, or otherwise"
         if store.broken:
             detail += f", {len(store.broken)} parts could not be read"
+        if store.leftovers:
+            detail += f", {len(store.leftovers)} parts are no items"
         warning = Warn("BACKUP_HOLDS_MORE", None, detail)
         yield kept(context, key, raw, kind=Kind.BACKUP, warnings=(warning,))
         return
@@ -40,16 +40,16 @@ def backup(context: Context, key: str, raw: bytes, names: tuple[str, ...]) -> It
         kind=Kind.BACKUP,
         verdict=Verdict.SKIP,
         reason="BACKUP_COPY",
-        detail=f"all {len(store.elements)} items are in {original}",
+        detail=f"all {len(store.elements)} items are in {original}, and equal",
     )
 
 
-def _is_there(context: Context, original: str, kind: Kind, raw: bytes) -> bool:
+def _is_there(context: Context, original: str, kind: Kind, element: Element) -> bool:
+    """Whether the store has the same item with the same content."""
     try:
-        value, _ = read(raw)
+        value, _ = read(bytes(element.raw))
     except MalformedError:
         return False
     source_id = value.get("id") if type(value) is dict else None
-    if source_id is None:
-        return False
-    return context.has(kind, original, source_id)
+    source_id = element.label if source_id is None else source_id
+    return context.holds(kind, original, source_id, value)
