@@ -3,16 +3,19 @@
 import html
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 
+from roost.migration.pages import SNIPPET
 from tests.isolation.cast import Cast, Headers, make_cast
 from tests.isolation.served import Answer, Served, serving_in_process
 
 BROWSER = {"accept": "text/html"}
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "migrate-a-browser.md"
 HOSTILE = '"><script>alert(1)</script>'
 
 
@@ -98,3 +101,12 @@ async def test_an_origin_is_shown_as_the_text_that_it_is(served: Served, cast: C
     text = (await _page(served, await cast.session(cast.users["member"]))).body.decode()
     assert html.escape(HOSTILE) in text
     assert HOSTILE not in text
+
+
+async def test_the_line_for_the_console_is_the_same_on_the_page_and_in_the_how_to(
+    served: Served, cast: Cast
+) -> None:
+    [written] = re.findall(r"```js\n(.*?)\n```", HOW_TO.read_text("utf-8"), re.DOTALL)
+    assert written == SNIPPET
+    page = (await _page(served, await cast.session(cast.users["member"]))).body.decode()
+    assert html.escape(written, quote=False) in page
