@@ -42,6 +42,14 @@ def test_other_objects_of_raw_strings_are_read(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [["log"], ["origins"], ["state"], ["state", "version"], ["keys"], ["localStorage", "origin"]],
+)
+def test_a_plain_object_may_have_keys_called_like_other_files_members(names: list[str]) -> None:
+    assert dump(dict.fromkeys(names, "x")).keys == dict.fromkeys(names, b"x")
+
+
+@pytest.mark.parametrize(
     ("mark", "encoding"),
     [
         (codecs.BOM_UTF8, "utf-8"),
@@ -112,6 +120,7 @@ def test_a_pair_that_came_one_by_one_is_one_character() -> None:
         (b'{"a":"\\x"}', "no valid JSON string"),
         (b'{"state":{"tasks":[]},"version":0}', "value of one key"),
         (b'{"log":{"entries":[]}}', "HAR file"),
+        (b'{"state":null}', "value of one key"),
         (b'{"origins":{}}', "no list"),
         (b'{"origins":[]}', "0 origins"),
         (b'{"localStorage":[{"name":"a"}]}', "no name or no value"),

@@ -70,7 +70,7 @@ def read_dump(
     """
     reading = _Reading(keep=keep, in_place=isinstance(content, bytearray))
     members = _members(_as_utf8(content), "The file")
-    if "origins" in members:
+    if "origins" in members and not _is_string(members["origins"]):
         return reading.of_storage_state(members["origins"], origin)
     holder = next((name for name in _HOLDERS if _is_container(members.get(name))), None)
     if holder is not None:
@@ -224,6 +224,10 @@ def _is_container(entry: Entry | None) -> bool:
     return entry is not None and octet(entry.raw) in (b"{", b"[")
 
 
+def _is_string(entry: Entry) -> bool:
+    return octet(entry.raw) == b'"'
+
+
 def _chosen(origins: Iterable[str], wanted: str | None) -> str:
     names = sorted(origins)
     listed = ", ".join(name[:200] for name in names[:20]) or "none"
@@ -240,10 +244,11 @@ def _chosen(origins: Iterable[str], wanted: str | None) -> str:
 
 
 def _refuse_lookalikes(members: dict[str, Entry]) -> None:
-    if "log" in members:
+    if _is_container(members.get("log")):
         message = "This is a HAR file: it records requests and holds no localStorage."
         raise SourceError(message)
-    if "state" in members and members.keys() <= {"state", "version"}:
+    state = members.get("state")
+    if state is not None and not _is_string(state) and members.keys() <= {"state", "version"}:
         message = "This is the value of one key, not a whole localStorage."
         raise SourceError(
             message, 'Wrap it: {"<key, like task-store>": "<this text as a string>"}.'

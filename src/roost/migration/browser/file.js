@@ -81,7 +81,9 @@ function dumps(found) {
     return [dump];
   }
   if (isObject(found.log)) throw new Error("A HAR file records requests and has no localStorage.");
-  if ("state" in found) throw new Error(`This is the value of one key, not all keys. ${AGAIN}`);
+  if ("state" in found && typeof found.state !== "string") {
+    throw new Error(`This is the value of one key, not all keys. ${AGAIN}`);
+  }
   return [{keys: strings(found)}];
 }
 
