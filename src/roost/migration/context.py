@@ -22,12 +22,14 @@ class Known(msgspec.Struct, frozen=True):
 
     `aliases` are what the source may call the owner (ids, log-in names, addresses). `instead` gives
     the ids of rows whose own id another row has already. `environments` are rows that the owner has
-    of earlier, by the ids that sources give them.
+    of earlier, by the ids that sources give them. `opens` says whether a sealed secret can be
+    opened here.
     """
 
     aliases: frozenset[str] = frozenset()
     instead: Instead = {}
     environments: Mapping[str, str] = {}
+    opens: Callable[[bytes], bool] = bool
 
 
 class Identity(msgspec.Struct, gc=False):
@@ -42,6 +44,9 @@ class Identity(msgspec.Struct, gc=False):
 def _folded(name: str) -> str:
     """A name as it is compared: addresses and ids are written in small and capital letters."""
     return name.strip().casefold()
+
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class _First(NamedTuple):
@@ -63,6 +68,7 @@ class Context:
         self.owner = owner
         self.imported_at = imported_at
         self._known = known
+        self.opens = known.opens
         self._aliases = {_folded(each) for each in (*known.aliases, str(owner))}
         self._environments: dict[str, str] = {}
         self._taken: dict[Kind, dict[str, _First]] = {}
@@ -126,6 +132,10 @@ class Context:
             if self._is(kind, other, content):
                 break
         return Identity(other, shown, duplicate=True)
+
+    def claim(self, kind: Kind, name: str, value: object) -> Identity:
+        """The one place that a name of the user's has: whoever comes second is no other."""
+        return self.identify(kind, kind.value, [name], value, _encode(value))
 
     def _places(self, key: str, source_id: object, content: bytes) -> tuple[str, str]:
         """The ids that what is not the first of its own id may get."""

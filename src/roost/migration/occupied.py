@@ -23,6 +23,7 @@ from roost.migration.model import Item, Kind, State
 from roost.migration.scanning import own_ids
 from roost.migration.sources import Dump
 from roost.migration.tables import migration_items
+from roost.migration.targets.sealing import can_open
 from roost.migration.targets.target import IDS, USER, WORKSPACE, is_any
 from roost.tasks.tables import tasks
 
@@ -72,7 +73,8 @@ async def known(ledger: Ledger, dump: Dump) -> tuple[Known, int]:
     named: set[str] = set()
     instead, elements = await occupied(ledger, dump, named)
     earlier = await _environments(ledger, sorted(named))
-    return Known(frozenset(ledger.config.aliases), instead, earlier), elements
+    aliases = frozenset(ledger.config.aliases)
+    return Known(aliases, instead, earlier, partial(can_open, ledger.place.box)), elements
 
 
 async def occupied(

@@ -3,7 +3,7 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from roost.migration import ids
 from roost.migration.context import Context, Raw
+from roost.migration.dates import NO_ZONE
 from roost.migration.drafts import (
     DocumentDraft,
     EnvironmentDraft,
@@ -25,6 +26,7 @@ from roost.migration.drafts import (
     TaskStatus,
     Warn,
 )
+from roost.migration.mapping.fields import shown
 from roost.migration.model import Item, Kind, Verdict
 from roost.migration.text import safe
 
@@ -55,6 +57,10 @@ _Id = Annotated[str, Meta(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-
 
 class _Row(msgspec.Struct, rename="camel", kw_only=True):
     id: _Id
+
+
+class _RefusedError(Exception):
+    """A row has the right form and can't be taken; the message says why."""
 
 
 class _Message(_Row, kw_only=True):
@@ -100,7 +106,8 @@ class _Environment(_Row, kw_only=True):
 
 
 class _Document(_Row, kw_only=True):
-    kind: Kind
+    # Not those kinds that have rows of their own: they would be looked for there.
+    kind: Literal["document", "message", "offlineWrite", "backup", "cache", "probe", "unknown"]
     key: str
     sub_id: str
     content: str
@@ -115,7 +122,7 @@ class _Preference(_Row, kw_only=True):
 
 class _Secret(_Row, kw_only=True):
     name: str
-    sealed: dict[str, str]
+    sealed: Annotated[dict[str, str], Meta(min_length=1, max_length=1)]
 
 
 def row(context: Context, key: str, source: object, raw: Raw, _label: str | None) -> Iterator[Item]:
@@ -125,7 +132,7 @@ def row(context: Context, key: str, source: object, raw: Raw, _label: str | None
     try:
         found = msgspec.convert(source, shape, strict=True)
         draw(context, item, found, raw)
-    except (msgspec.ValidationError, Base64Error) as error:
+    except (msgspec.ValidationError, Base64Error, OverflowError, _RefusedError) as error:
         item.verdict, item.reason = Verdict.INVALID, "NOT_A_ROW"
         item.detail, item.raw, item.draft = str(error)[:300], bytes(raw), None
         item.target_id = None
@@ -150,7 +157,6 @@ def _task(context: Context, item: Item, found: _Task, raw: Raw) -> None:
     environment = context.environment(found.environment_id or "")
     if found.environment_id and environment is None:
         item.warnings += (Warn("ENVIRONMENT_NOT_FOUND", "environmentId"),)
-    values = {name: getattr(found, name) for name in found.__struct_fields__}
     said = [
         MessageDraft(
             each.id if target == found.id else ids.uuid5(f"{target}{each.id}".encode()),
@@ -159,10 +165,11 @@ def _task(context: Context, item: Item, found: _Task, raw: Raw) -> None:
             each.type,
             each.text,
             _encode(each.payload),
-            each.created_at,
+            _in_utc(item, "createdAt", each.created_at),
         )
         for place, each in enumerate(found.messages)
     ]
+    values = _values(item, found)
     item.draft = TaskDraft(
         **(values | {"id": target, "environment_id": environment, "messages": said})
     )
@@ -172,17 +179,37 @@ def _environment(context: Context, item: Item, found: _Environment, raw: Raw) ->
     target = _identified(context, item, found, raw)
     if item.verdict is not None:
         return
+    secrets = {name: _sealed(context, text) for name, text in found.sealed.items()}
     context.add_environment(found.id, target)
-    values = {name: getattr(found, name) for name in found.__struct_fields__ if name != "sealed"}
-    secrets = {name: _sealed(text) for name, text in found.sealed.items()}
+    values = _values(item, found)
+    del values["sealed"]
     item.draft = EnvironmentDraft(
         **(values | {"id": target, "is_active": False, "secrets": secrets})
     )
 
 
+def _values(item: Item, found: _Row) -> dict[str, Any]:
+    """A row's fields, its moments in UTC."""
+    return {
+        name: _in_utc(item, wire, getattr(found, name))
+        for name, wire in zip(found.__struct_fields__, found.__struct_encode_fields__, strict=True)
+    }
+
+
+def _in_utc(item: Item, name: str, value: Any) -> Any:  # noqa: ANN401 -- any field
+    """A moment in UTC, which one without a zone is taken to be in; anything else as it is."""
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        item.warnings += (Warn(NO_ZONE, name),)
+        return value.replace(tzinfo=UTC)
+    return value.astimezone(UTC)
+
+
 def _document(context: Context, item: Item, found: _Document, raw: Raw) -> None:
     target = _identified(context, item, found, raw)
-    item.kind, item.source_id = found.kind, None  # it keeps its id, which a source's would not
+    # It keeps its id, which a source's would not.
+    item.kind, item.source_id = Kind(found.kind), None
     if item.verdict is not None:
         return
     item.draft = DocumentDraft(
@@ -195,32 +222,39 @@ def _document(context: Context, item: Item, found: _Document, raw: Raw) -> None:
     )
 
 
-def _named(context: Context, item: Item, name: str, found: Any, raw: Raw) -> None:  # noqa: ANN401 -- a row
-    """Give what goes by its name the id of that; of two with one name the first counts."""
-    identity = context.identify(item.kind, name, item.kind.value, msgspec.to_builtins(found), raw)
-    item.source_id, item.target_id = safe(name)[0], identity.target_id
+def _is_first(context: Context, item: Item, name: str, value: object) -> bool:
+    """Whether nothing came before by that name, whose id it gets.
+
+    An equal one is left out; another is refused.
+    """
+    item.source_id = safe(name)[0]
+    item.target_id = ids.legacy(context.owner, name, item.kind.value)
+    identity = context.claim(item.kind, name, value)
     if identity.duplicate:
-        item.verdict, item.reason = Verdict.SKIP, "DUPLICATE"
-    elif identity.warning:
-        item.verdict, item.reason = Verdict.INVALID, identity.warning.code
-        item.detail, item.raw, item.target_id = identity.warning.detail, bytes(raw), None
+        item.verdict, item.reason, item.field = Verdict.SKIP, "DUPLICATE", "id"
+    elif identity.warning is not None:
+        message = f"{shown(name)} came before with other content"
+        raise _RefusedError(message)
+    return not identity.duplicate
 
 
-def _preference(context: Context, item: Item, found: _Preference, raw: Raw) -> None:
-    _named(context, item, found.key, found, raw)
-    if item.verdict is None:
+def _preference(context: Context, item: Item, found: _Preference, _raw: Raw) -> None:
+    if _is_first(context, item, found.key, found.value):
         item.draft = PreferenceDraft(found.key, found.value)
 
 
-def _secret(context: Context, item: Item, found: _Secret, raw: Raw) -> None:
-    _named(context, item, found.name, found, raw)
-    for text in found.sealed.values():
-        if item.verdict is None:
-            item.draft = SecretDraft(found.name, _sealed(text), found.name)
+def _secret(context: Context, item: Item, found: _Secret, _raw: Raw) -> None:
+    [text] = found.sealed.values()
+    if _is_first(context, item, found.name, text):
+        item.draft = SecretDraft(found.name, _sealed(context, text), found.name)
 
 
-def _sealed(text: str) -> SealedText:
-    return SealedText(b64decode(text, validate=True))
+def _sealed(context: Context, text: str) -> SealedText:
+    token = b64decode(text, validate=True)
+    if not context.opens(token):
+        message = "sealed: none of this server's keys opens it; add its own to ROOST_SECRET_KEYS"
+        raise _RefusedError(message)
+    return SealedText(token)
 
 
 _SHAPES: Final[dict[str, tuple[Kind, type[Any], Any]]] = {

@@ -43,6 +43,14 @@ def preference(context: Context, key: str, raw: bytes) -> Iterator[Item]:
         yield sealed(context, key, raw, found)
         return
     item.warnings += inspect_document(raw)
+    identity = context.claim(Kind.PREFERENCE, key, value)
+    if identity.duplicate:
+        item.verdict, item.reason = Verdict.SKIP, "DUPLICATE"
+    elif identity.warning is not None:
+        item.verdict, item.reason, item.raw = Verdict.INVALID, identity.warning.code, raw
+    if item.verdict is not None:
+        yield item
+        return
     item.draft = PreferenceDraft(key, value)
     yield item
 

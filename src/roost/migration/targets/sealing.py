@@ -42,11 +42,15 @@ def opens_to(
         return False
 
 
-def all_open(box: SecretBox, sealed: dict[str, bytes]) -> bool:
-    """Whether each can be opened."""
+def can_open(box: SecretBox, sealed: bytes) -> bool:
+    """Whether a sealed text can be opened."""
     try:
-        for value in sealed.values():
-            box.open(value)
-    except SecretKeyError:
+        box.open(sealed)
+    except (SecretKeyError, UnicodeDecodeError):
         return False
     return True
+
+
+def all_open(box: SecretBox, sealed: dict[str, bytes]) -> bool:
+    """Whether each can be opened."""
+    return all(can_open(box, value) for value in sealed.values())
