@@ -391,6 +391,12 @@ MIGRATION_STATE = _entry(
     "The migration is not in a state for that",
     "The step asked for does not follow from the migration's present state.",
 )
+DOCUMENT_NOT_FOUND = _entry(
+    "DOCUMENT_NOT_FOUND",
+    404,
+    "There is no such document",
+    "No document with this id was kept for you in this workspace.",
+)
 MIGRATION_BACKUP_NOT_FOUND = _entry(
     "MIGRATION_BACKUP_NOT_FOUND",
     404,

@@ -225,6 +225,7 @@ PLACES: dict[str, Maker] = {
     "identities/id": _identity,
     "tokens/id": _row("access_tokens", revoked_at=None),
     "migration/id": _migration,
+    "documents/id": _row("documents"),
     "users/id": _self,
     "sessions/session_id": _session,
     "workspaces/id": _restorable,

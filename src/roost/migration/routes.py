@@ -10,6 +10,7 @@ from roost.migration import queries
 from roost.migration.answering import ALL, ITEM, READ, UNKNOWN, WRITE, Desk, request_print
 from roost.migration.background import Background, Begun
 from roost.migration.downloads import Downloads
+from roost.migration.kept import Documents
 from roost.migration.once import Asked, Seal
 from roost.migration.request import read_start
 from roost.migration.service import Migrations
@@ -74,6 +75,7 @@ class MigrationRoutes:
             *watching(desk),
             *Steps(desk).endpoints(),
             *Downloads(desk).endpoints(),
+            *Documents(self.kit).endpoints(),
         ]  # fmt: skip
 
     async def overview(self, call: Call) -> Reply:
