@@ -86,3 +86,32 @@ async def test_a_row_that_another_made_meanwhile_is_theirs(
     titles = sorted(each["title"] for each in await bob.get("/tasks"))
     assert titles == ["Mine", "Task 0", "Task 1", "Task 2", "Task 3"]
     assert (await bob.migrate(keys))["counts"]["same"] == 4
+
+
+async def test_later_passes_find_what_got_an_id_of_its_own_meanwhile(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await bench.person()
+    bob = await bench.person(alice.workspace_id)
+    keys = {
+        "task-store": store(*map(task, range(4))),
+        "tasks": store(task(2, title="Of another key")),
+    }
+    monkeypatch.setattr("roost.migration.service.Ledger", Interrupted)
+
+    async def meanwhile() -> None:
+        await bench.watcher.execute(
+            "insert into tasks (workspace_id, id, created_by, title) values ($1, $2, $3, 'Mine')",
+            alice.workspace_id,
+            task(2)["id"],
+            alice.user_id,
+        )
+
+    monkeypatch.setattr(Interrupted, "meanwhile", staticmethod(meanwhile))
+    migration = await bob.migrate(keys, batchSize=1)
+    assert (migration["state"], migration["counts"]["created"]) == ("completed", 5)
+    before = await bench.rows(bob)
+    for again in (*({key: raw} for key, raw in keys.items()), keys):
+        migration = await bob.migrate(again, conflictResolution="AUTO_OVERWRITE")
+        assert migration["counts"]["same"] == migration["counts"]["found"]
+    assert await bench.rows(bob) == before
