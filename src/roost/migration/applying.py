@@ -1,6 +1,6 @@
 """Carrying a plan out, a batch a transaction."""
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Final
 
@@ -22,8 +22,9 @@ from roost.migration.writing import StaleError, plan_and_write, write_batch
 
 REFUSED: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """What PostgreSQL says to a row that it does not take."""
-_TRIES: Final = 10
-"""So often a row is planned anew while somebody keeps changing it."""
+
+REPLANS: Final = 10
+"""Times that a single row is planned anew because it is not as it was."""
 
 
 class RefusedError(Exception):
@@ -78,47 +79,54 @@ async def _write_ahead(ledger: Ledger, batch: Batch, turn: Turn, transaction: Tr
 async def _apply_part(ledger: Ledger, batch: Batch) -> None:
     """Apply a batch; halve it where it can't be done as a whole, until that is one row."""
     try:
-        try:
-            await ledger.write(partial(_apply_batch, ledger, batch))
-        except (StaleError, asyncpg.UniqueViolationError):
-            await see_if_taken(ledger, batch)
-            # Of a single row it takes many who write to it without a pause.
-            tries = 1 if len(batch.items) > 1 else _TRIES
-            await persist(ledger, partial(_apply_anew, ledger, batch), tries)
-    except (*REFUSED, StaleError) as error:
+        await _apply_as_it_is_now(ledger, batch)
+    except StaleError:
+        await _apply_halves(ledger, batch)
+    except REFUSED as error:
         if len(batch.items) > 1:
-            half = len(batch.items) // 2
-            await _apply_part(ledger, Batch(batch.start, batch.items[:half]))
-            await _apply_part(ledger, Batch(batch.start + half, batch.items[half:]))
+            await _apply_halves(ledger, batch)
             return
-        if isinstance(error, StaleError):
-            message = f"others kept changing what {batch.items[0].key} would change"
-            raise ContentionError(message) from error
         batch = refused_batch(ledger, batch, error)
         await ledger.write(partial(_apply_anew, ledger, batch))
 
 
-def refused_batch(ledger: Ledger, batch: Batch, error: asyncpg.PostgresError) -> Batch:
+async def _apply_halves(ledger: Ledger, batch: Batch) -> None:
+    half = len(batch.items) // 2
+    await _apply_part(ledger, Batch(batch.start, batch.items[:half]))
+    await _apply_part(ledger, Batch(batch.start + half, batch.items[half:]))
+
+
+async def _apply_as_it_is_now(ledger: Ledger, batch: Batch) -> None:
+    """Apply a batch, planned anew if it is stale; StaleError if several rows do not hold still."""
+    with suppress(StaleError, asyncpg.UniqueViolationError):
+        await ledger.write(partial(_apply_batch, ledger, batch))
+        return
+    await see_if_taken(ledger, batch)
+    anew = partial(_apply_anew, ledger, batch)
+    if len(batch.items) > 1:
+        await ledger.write(anew)
+    else:
+        await persist(ledger, batch, anew)
+
+
+async def persist(ledger: Ledger, one: Batch, work: Work[None]) -> None:
+    """Plan and write a single row until it holds still; ContentionError if it never does."""
+    for _ in range(REPLANS):
+        with suppress(StaleError):
+            await ledger.write(work)
+            return
+    # It takes many who write to a row without a pause.
+    message = f"others kept changing what {one.items[0].key} would change"
+    raise ContentionError(message)
+
+
+def refused_batch(ledger: Ledger, one: Batch, error: asyncpg.PostgresError) -> Batch:
     """Give what becomes of the one item that the database refuses; RefusedError if it must not."""
-    refusal = refused_row(error, batch.items[0])
+    refusal = refused_row(error, one.items[0])
     if not ledger.config.continue_on_error:
         raise RefusedError(refusal) from error
-    item = quarantine.refused(batch.items[0], ledger.place.user_id, refusal.message)
-    return Batch(batch.start, [item])
-
-
-async def persist(ledger: Ledger, work: Work[None], tries: int = _TRIES) -> None:
-    """Do it; again, when a row was changed between being planned with and being written.
-
-    StaleError when that goes on.
-    """
-    for _ in range(tries - 1):
-        try:
-            await ledger.write(work)
-        except StaleError:
-            continue
-        return
-    await ledger.write(work)
+    item = quarantine.refused(one.items[0], ledger.place.user_id, refusal.message)
+    return Batch(one.start, [item])
 
 
 async def _apply_batch(ledger: Ledger, batch: Batch, transaction: Transaction) -> None:

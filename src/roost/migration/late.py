@@ -46,7 +46,7 @@ async def _late(ledger: Ledger, transaction: Transaction) -> set[int]:
 
 async def _apply_one(ledger: Ledger, one: Batch, *, is_last: bool) -> None:
     try:
-        await persist(ledger, partial(_apply, ledger, one, is_last=is_last))
+        await persist(ledger, one, partial(_apply, ledger, one, is_last=is_last))
     except REFUSED as error:
         one = refused_batch(ledger, one, error)
         await ledger.write(partial(_apply, ledger, one, is_last=is_last))
