@@ -222,3 +222,20 @@ async def test_to_cancel_twice_is_to_cancel_once_and_what_has_ended_stays(bench:
     assert migration["state"] == "cancelled"
     refused = await ask(person, migration["id"])
     assert (refused.status_code, refused.json()["code"]) == (409, "MIGRATION_STATE")
+
+
+async def test_a_key_is_answered_as_it_was_though_the_migration_has_ended(bench: Bench) -> None:
+    person = await bench.person()
+    key = {"idempotency-key": "cancel-1", "prefer": "respond-async"}
+    paths: list[str] = []
+
+    async def meanwhile() -> None:
+        paths.append(f"{API}/migration/{(await running(person))['id']}/cancel")
+        assert (await person.client.post(paths[0], headers=key)).status_code == 202
+
+    hold((State.APPLYING, 2), meanwhile)
+    assert (await person.migrate(KEYS, batchSize=2))["state"] == "cancelled"
+    again = await person.client.post(paths[0], headers=key)
+    assert (again.status_code, again.json()["data"]["error"]["code"]) == (202, "CANCELLING")
+    refused = await person.client.post(paths[0], headers={"idempotency-key": "cancel-2"})
+    assert refused.json()["code"] == "MIGRATION_STATE"
