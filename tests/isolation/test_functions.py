@@ -29,6 +29,9 @@ TOLD = {
     "journal.make_tick()": "that something changed somewhere since the last tick",
     "journal.prepare_partitions(integer)": "how many partitions were made",
     "journal.drop_older(integer)": "how many old months of all tenants' changes were dropped",
+    "journal.touched(bigint,bigint)": "in which workspaces which tables changed between two ticks",
+    "journal.followed(bigint,bigint,uuid,integer[])": "the changes of the caller's own workspace",
+    "journal.since(bigint,uuid)": "the changes of the caller's own workspace",
     'journal."window"(bigint,bigint)': "every tenant's changes, to a listener",
     "journal.columns_of(oid,name[],name[])": "names of columns, to triggers",
     "journal.layout_of(oid,integer)": "a layout's id, to triggers",
@@ -347,6 +350,9 @@ CALLS = (
     "select journal.make_tick()",
     "select journal.prepare_partitions(1)",
     "select journal.drop_older(36500)",
+    "select relation from journal.touched(0, 0)",
+    "select new from journal.followed(0, 1, current_setting('roost.workspace_id')::uuid)",
+    "select new from journal.since(0, current_setting('roost.workspace_id')::uuid)",
 )
 SHADOWS = """
 set local search_path = pg_temp, public, journal, pg_catalog;

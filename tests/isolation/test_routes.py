@@ -178,6 +178,10 @@ OTHERWISE = {
     "post_account_link_provider": {(403, "FORBIDDEN"), (404, "PROVIDER_NOT_FOUND")},
     # By a browser only, and with none of the providers set up here.
     "post_auth_provider_link": {(403, "FORBIDDEN"), (404, "PROVIDER_NOT_FOUND")},
+    # No table is named; a table's own permission is asked for when one is.
+    "get_v_shape": {(400, "")},
+    "post_v_shape": {(400, "")},
+    "delete_v_shape": {(400, "")},
     "post_migrate_connect": {(400, "CONNECT_REFUSED")},  # no page has asked
     # A deleted workspace opens to none of its own credentials: one comes back from another.
     "post_workspaces_id_restore": {(401, "UNAUTHORIZED"), (404, "WORKSPACE_NOT_FOUND")},

@@ -28,6 +28,9 @@ COMMANDS = [
     ["db"],
     ["db", "upgrade"],
     ["db", "check"],
+    ["sync"],
+    ["sync", "serve"],
+    ["sync", "sql"],
 ]
 
 
@@ -74,6 +77,8 @@ def test_every_command_helps(
         ["user", "erase"],
         ["token", "create"],
         ["db", "nonsense"],
+        ["sync", "nonsense"],
+        ["sync", "serve", "--chunk-bytes", "0"],
     ],
     ids=" ".join,
 )

@@ -13,6 +13,7 @@ _TELEMETRY = (
     "ROOST_SLOW_REQUEST_SECONDS",
     "ROOST_METRICS_DIR",
 )
+_OTHER_COMMANDS = ("ROOST_SYNC_SECRET",)
 
 
 def unread_variables(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
@@ -31,6 +32,7 @@ def _known(settings: Settings) -> set[str]:
     return {
         HANDOVER,
         *_TELEMETRY,
+        *_OTHER_COMMANDS,
         *(setting.name for setting in SETTINGS),
         *(
             f"ROOST_{provider.upper().replace('-', '_')}_{end}"
