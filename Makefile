@@ -60,5 +60,5 @@ lock: $(VENV)/.installed-dev ## write the lock files anew from pyproject.toml
 	$(BIN)/python requirements/lock.py
 
 clean: ## remove what the other commands have made here
-	rm -rf $(VENV) dist tests/fixtures/browser/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist tests/fixtures/browser/node_modules tests/sync/clients/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -106,15 +106,22 @@ def data_dir() -> Iterator[Path]:
         yield directory / "data"
 
 
-@pytest.fixture
-def scratch_database(postgres: Endpoint) -> Iterator[str]:
-    """The superuser's URL of a fresh, empty database; dropped afterwards."""
+@contextmanager
+def empty_database(postgres: Endpoint) -> Iterator[str]:
+    """Make a database, for the block; gives the superuser's URL of it."""
     name = f"scratch_{uuid.uuid4().hex}"
     _administrate(postgres, f'CREATE DATABASE "{name}" TEMPLATE template0')
     try:
         yield postgres.url(database=name)
     finally:
         _administrate(postgres, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def scratch_database(postgres: Endpoint) -> Iterator[str]:
+    """The superuser's URL of a fresh, empty database; dropped afterwards."""
+    with empty_database(postgres) as url:
+        yield url
 
 
 def _administrate(endpoint: Endpoint, statement: str) -> None:

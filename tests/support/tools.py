@@ -1,8 +1,8 @@
 """What tests need beside Python packages, installed where that is possible.
 
-Browsers, PgBouncer, Redis and other PostgreSQL versions come from Debian's packages, what pages
-import from npm's, by their lock. Where those can't be installed (another system, no rights, no
-npm), the tests that need them are skipped and say so.
+Browsers, PgBouncer, Redis, nginx and other PostgreSQL versions come from Debian's packages, what
+pages and clients import from npm's, by their lock. Where those can't be installed (another system,
+no rights, no npm), the tests that need them are skipped and say so.
 """
 
 import os
@@ -17,11 +17,18 @@ PACKAGES = {
     "/usr/sbin/pgbouncer": "pgbouncer",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
     "/usr/bin/redis-server": "redis-server",
+    "/usr/sbin/nginx": "nginx-light",
     "/usr/bin/chromium": "chromium",
     "/usr/bin/firefox-esr": "firefox-esr",
 }
+TESTS = Path(__file__).parents[1]
 #: Real stores, for a real page to fill.
-BROWSER_APP = Path(__file__).parents[1] / "fixtures" / "browser"
+BROWSER_APP = TESTS / "fixtures" / "browser"
+NPM_FOLDERS = {
+    # what has a lock file -> what is skipped without its packages
+    BROWSER_APP: "the tests of real stores",
+    TESTS / "sync" / "clients": "the tests of live sync's clients",
+}
 
 
 def main() -> None:
@@ -47,15 +54,16 @@ def install_debian_packages() -> None:
 
 
 def install_npm_packages() -> None:
-    """Install what the lock file has, with the hashes it has, unless that is there already."""
-    lock = BROWSER_APP / "package-lock.json"
-    installed = BROWSER_APP / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-        return
-    if shutil.which("npm") is None:
-        _say("npm is missing: the tests of real stores will be skipped")
-        return
-    _done(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=BROWSER_APP)
+    """Install what the lock files have, with the hashes they have, where it is not there yet."""
+    for folder, tests in NPM_FOLDERS.items():
+        lock = folder / "package-lock.json"
+        installed = folder / "node_modules" / ".package-lock.json"
+        if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+            continue
+        if shutil.which("npm") is None:
+            _say(f"npm is missing: {tests} will be skipped")
+            continue
+        _done(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
 
 
 def _done(command: list[str], **options: Any) -> bool:

@@ -84,6 +84,11 @@ def read_request(query: bytes, body: bytes | None = None) -> ShapeRequest:
     )
 
 
+def table_of(query: bytes) -> tuple[str, str]:
+    """Read which table a request is about, whatever else it asks. RefusalError."""
+    return _table(_pairs(query))
+
+
 def read_dropped(query: bytes) -> tuple[str | None, ShapeRequest | None]:
     """Read which shapes a DELETE means: by handle, or by what defines them. RefusalError."""
     handle = _pairs(query).get("handle") or None

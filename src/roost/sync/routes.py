@@ -15,7 +15,7 @@ from roost.sync.answer import Answer
 from roost.sync.library import Published, Reader, missing
 from roost.sync.protocol import JSON, encoded, respond
 from roost.sync.refusal import RefusalError
-from roost.sync.request import read_request
+from roost.sync.request import table_of
 from roost.sync.service import Sync
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.event_stream import sent_until_gone
@@ -88,7 +88,7 @@ class ShapeRoutes:
 
     def _reader(self, call: Call) -> Reader:
         """Whose rows the request may see. RefusalError, ProblemError."""
-        table = read_request(call.request.scope["query_string"] + b"&offset=-1").table
+        table = table_of(call.request.scope["query_string"])
         published = self.published.get(table[1]) if table[0] == "public" else None
         if published is None:
             raise missing(table)
