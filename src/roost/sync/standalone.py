@@ -110,7 +110,7 @@ class Standalone:
         headers = dict(scope["headers"])
         answer = await self._answer(scope, receive, headers)
         named = {name for name, _ in answer.headers}
-        answer.headers += cross_origin(headers)
+        answer.headers += cross_origin()
         answer.headers.append(("electric-server", "Roost"))
         if answer.body and "content-type" not in named:
             answer.headers.append(JSON)
