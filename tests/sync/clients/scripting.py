@@ -14,7 +14,7 @@ from tests.support.server import wait_until
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
 NODE_MODULES = HERE / "node_modules"
-SECONDS = 30.0
+SECONDS = 80.0
 """What anything may take that a client is waited for."""
 Said = dict[str, Any]
 
