@@ -27,6 +27,8 @@ FUNCTIONS: Final = frozenset(
         *("jsonb_typeof", "jsonb_array_length", "jsonb_extract_path_text", "jsonb_exists"),
     ]
 )
+MOVING: Final = frozenset({("age", 1)})
+"""Functions with so many arguments that depend on the time, and with more do not."""
 TYPES: Final = frozenset(
     [
         *("bool", "bytea", "date", "float4", "float8", "int2", "int4", "int8", "numeric"),

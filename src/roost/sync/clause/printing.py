@@ -12,14 +12,16 @@ from roost.sync.clause.allowed import (
     BOOLEAN_TESTS,
     EXPRESSIONS,
     FUNCTIONS,
+    MOVING,
     OPERATORS,
     TYPES,
 )
 from roost.sync.identifiers import DEFAULT_SCHEMA, quoted
 
 _DEEPEST: Final = 200
-_MOVING: Final = re.compile(r"\b(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
-"""What means another moment at each reading, where it is read as one."""
+_MOVING: Final = re.compile("now|today|tomorrow|yesterday", re.IGNORECASE)
+"""What means another moment at each reading, where it is read as one; anywhere in a text, for
+`_today_12:00` is read as one, too."""
 
 PLACE: Final = "\x00"
 """Around what is filled in later: no text that came from a client has it."""
@@ -53,7 +55,11 @@ FindTable = Callable[[TableName], Scope | None]
 
 def literal(text: str) -> str:
     """A string constant, whatever is in it."""
-    return "'" + text.replace("'", "''") + "'"
+    doubled = text.replace("'", "''")
+    if "\\" not in doubled:
+        return f"'{doubled}'"
+    # Whatever standard_conforming_strings is; the space keeps the E off what stands before it.
+    return " E'" + doubled.replace("\\", "\\\\") + "'"
 
 
 @dataclass(slots=True)
@@ -218,6 +224,9 @@ def _function(printer: Printer, node: Tree) -> str:
         or node.over
     )
     known = names[-1] in FUNCTIONS and names[:-1] in ([], ["pg_catalog"])
+    if (names[-1], len(arguments)) in MOVING:
+        message = f"{names[-1]}/{len(arguments)} gives another value each day"
+        raise ClauseError(message, _location(node))
     if not known or not plain:
         message = f"unknown or unsupported function {'.'.join(names)}/{len(arguments)}"
         raise ClauseError(message, _location(node))
@@ -276,14 +285,13 @@ def _sub_query(printer: Printer, node: Tree) -> str:
 
 def _select(printer: Printer, node: Tree, location: int) -> str:
     source: Tree = node.fromClause[0] if len(node.fromClause or ()) == 1 else None
-    others = ("groupClause", "havingClause", "windowClause", "valuesLists", "sortClause")
-    more = ("limitCount", "limitOffset", "lockingClause", "withClause", "distinctClause", "larg")
-    if type(source) is not ast.RangeVar or any(getattr(node, each) for each in others + more):
+    more = set(node) - {"targetList", "fromClause", "whereClause", "op", "limitOption"}
+    if type(source) is not ast.RangeVar or any(getattr(node, each) for each in more):
         message = "a sub-query must be `select column from table where …`"
         raise ClauseError(message, location)
     table = (str(source.schemaname or DEFAULT_SCHEMA), str(source.relname))
     scope = printer.find_table(table)
-    if scope is None or source.catalogname or source.alias:
+    if scope is None or source.catalogname or source.alias or not source.inh:
         message = f"a sub-query cannot read {source.relname} here"
         raise ClauseError(message, _location(source))
     if any(each.table[1] == table[1] for each in printer.scopes):

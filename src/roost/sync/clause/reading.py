@@ -32,6 +32,8 @@ _FLAT: Final = frozenset(
 """Tokens of which any number makes a tree no deeper."""
 _MOST_OPERATORS: Final = 1_000
 """A tree 30,000 deep overflows the stack of the parser, which ends the process."""
+_MOST_COMMENTS: Final = 100
+"""Nested ones take the parser time by the square of their number: seconds for 64 KB of them."""
 _DIRECTIONS: Final = {
     "SORTBY_DEFAULT": "",
     "SORTBY_ASC": " asc",
@@ -119,6 +121,9 @@ def read_where(text: str, scope: Scope, values: Mapping[str, str], find_table: F
 def _printed(printer: Printer, node: Tree) -> str:
     try:
         return printer.expression(node)
+    except RecursionError:
+        message = "the clause is nested too deeply"
+        raise ClauseError(message) from None
     except ClauseError as error:
         if error.location < 0:
             raise
@@ -148,6 +153,9 @@ def read_order(text: str, scope: Scope) -> str:
 
 
 def _only_select(prefix: str, text: str) -> Tree:
+    if text.count("/*") > _MOST_COMMENTS:
+        message = f"the clause has more than {_MOST_COMMENTS} comments"
+        raise ClauseError(message)
     try:
         if sum(each.name not in _FLAT for each in scan(prefix + text)) > _MOST_OPERATORS:
             message = f"the clause has more than {_MOST_OPERATORS} operators and parentheses"
