@@ -202,7 +202,11 @@ class Application:
         migrations = Migrations(database, secrets, ticker.announce)
         background = Background(migrations.keep_resuming)
         self._stack.push_async_callback(background.close)
-        options = SyncOptions(allow_delete=not self._settings.production, shared=False)
+        options = SyncOptions(
+            allow_delete=not self._settings.production,
+            statement_timeout=self._settings.statement_timeout,
+            shared=False,
+        )
         sync = Sync(database, ticker, FixedShelf(PUBLISHED), options)
         self._run_beside(sync.run())
         parts = Parts(database, ticker, authenticator, telemetry, limits, background, sync)

@@ -20,7 +20,8 @@ from roost.sync.request import ShapeRequest
 _WRONG: Final = (
     asyncpg.SyntaxOrAccessError,
     asyncpg.DataError,
-    asyncpg.exceptions.FeatureNotSupportedError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.ProgramLimitExceededError,
 )
 
 

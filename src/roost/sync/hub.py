@@ -6,8 +6,6 @@ import time
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST
 from roost.journal.ticker import Ticker
@@ -18,15 +16,15 @@ from roost.sync.matching import LayoutError
 from roost.sync.options import SyncOptions
 from roost.sync.shape import Shape
 from roost.sync.shapes import Shapes
-from roost.sync.source import Source
+from roost.sync.source import FAILED, Source
 from roost.sync.store import Store
 
 _log = logging.getLogger("roost.sync")
 OVER: Final = (
     *(ForgottenError, TruncatedError, LayoutError),
-    *(asyncpg.DataError, asyncpg.QueryCanceledError),
+    *FAILED,
 )
-"""What ends a shape; the last two are a condition that fails for a row, or takes for ever."""
+"""What ends a shape; FAILED is a condition that fails for a row, or takes for ever."""
 _CLEAN_EVERY: Final = 3600.0
 _AT_A_TIME: Final = 8
 _RETRY: Final = 0.2

@@ -28,5 +28,7 @@ class SyncOptions:
     """Shapes that a worker knows at a time; the one that was unused for longest goes first."""
     look_every: float = 2.0
     """Seconds between two looks at the definitions of tables; 0: at every change of anything."""
+    statement_timeout: float = 30.0
+    """What one statement may take; a condition that takes longer is refused. 0: any time."""
     shared: bool = True
     """Whether caches between here and the clients may keep answers for all of them."""

@@ -12,6 +12,7 @@ from roost.sync.library import ANYBODY, Reader
 from roost.sync.refusal import RefusalError, invalid, unavailable
 from roost.sync.request import read_dropped, read_request
 from roost.sync.service import Sync
+from roost.sync.source import FAILED
 from roost.web import body
 
 JSON: Final = ("content-type", "application/json")
@@ -33,7 +34,7 @@ async def respond(
         return answer.refusal(error)
     except asyncpg.QueryCanceledError:
         return answer.refusal(invalid("where", "this takes the database too long"))
-    except asyncpg.DataError as error:
+    except FAILED as error:
         return answer.refusal(invalid("where", str(error).split("\n", 1)[0]))
     except UnavailableError:
         return answer.refusal(unavailable("The database cannot be reached at the moment."))

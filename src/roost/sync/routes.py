@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
+
+import msgspec
 
 from roost import errors
 from roost.errors import ProblemError
@@ -25,6 +27,17 @@ _PATH: Final = "/v1/shape"
 _LOOK_AGAIN: Final = 3.0
 """Seconds after which a waiting request's log-in is looked at again."""
 _ABOUT: Final = "Follow a table: its rows, then every change, in ElectricSQL's protocol"
+_ABOUT_SUBSET: Final = "Read some rows of a table that is followed, in ElectricSQL's protocol"
+
+
+class SubsetBody(msgspec.Struct):
+    """Which rows; `params` are the values of `$1` and so on, by number."""
+
+    where: str | None = None
+    params: dict[str, str] | None = None
+    order_by: str | None = None
+    limit: int | None = None
+    offset: int | None = None
 
 
 class Streaming(Reply):
@@ -68,9 +81,10 @@ class ShapeRoutes:
             tag="Live sync",
             problems=(errors.FORBIDDEN,),
         )
+        subset = replace(contract, summary=_ABOUT_SUBSET, described_body=SubsetBody)
         return [
             Endpoint("GET", _PATH, self._serve, contract),
-            Endpoint("POST", _PATH, self._serve, contract),
+            Endpoint("POST", _PATH, self._serve, subset),
             Endpoint("DELETE", _PATH, self._serve, contract),
         ]
 
@@ -83,6 +97,8 @@ class ShapeRoutes:
             return Streaming(answer.refusal(error), None)
         answering = respond(self.sync, request.method, request.scope, request.receive, reader)
         given = await self._while_admitted(call, answering)
+        if request.method == "POST":
+            await call.still_admitted()  # the body may have taken its time
         events = None if given.events is None else self._admitted_events(call, given.events)
         return Streaming(given, events)
 

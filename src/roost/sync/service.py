@@ -32,7 +32,7 @@ class Sync:
         self, database: Database, ticker: Ticker, shelf: Shelf, options: SyncOptions | None = None
     ) -> None:
         self.options = options or SyncOptions()
-        source = Source(database)
+        source = Source(database, self.options.statement_timeout)
         library = Library(source, shelf, self.options.look_every or 60.0)
         self._store = Store(database)
         self._source = source

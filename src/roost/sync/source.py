@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+
 from roost.db.pool import Database
 from roost.db.tenancy import USER, WORKSPACE
 from roost.journal.record import CANONICAL_SETTINGS
@@ -17,6 +19,16 @@ _SET: Final = "select " + ", ".join(
         *(f"set_config('{name}', '{value}', true)" for name, value in _FIXED.items()),
     ]
 )
+
+FAILED: Final = (
+    asyncpg.DataError,
+    asyncpg.QueryCanceledError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.InternalServerError,
+)
+"""What PostgreSQL says when a condition that it took cannot be worked out for some row."""
 
 
 class Source:
