@@ -37,10 +37,10 @@ md5(row(
         where t.tgrelid = c.oid and t.tgname in ('!journal', '!journal_truncate')
     ),
     (
-        select array_agg(row(p.relid, (
+        select array_agg(row(p.relid::oid, (
             select t.tgenabled from pg_trigger t
             where t.tgrelid = p.relid and t.tgname = '!journal_truncate'
-        )) order by p.relid)
+        )) order by p.relid::oid)
         from pg_partition_tree(c.oid) p where c.relkind = 'p'
     )
 )::text)"""
