@@ -114,8 +114,9 @@ class DependentLog:
         messages: dict[int, list[tuple[int, dict[str, Any]]]] = {}
         places = _Places(transactions)
         for old, new, last in changed:
-            message = self._message(old if old in was else None, new if new in stays else None)
-            if message is not None:
+            for message in self._messages(
+                old if old in was else None, new if new in stays else None
+            ):
                 messages.setdefault(last, []).append((places.of_row(last), message))
         if self._moves(transactions):
             last = places.last_of(each.journaled for each in self._tables.values())
@@ -123,8 +124,7 @@ class DependentLog:
             for image, came in await self._moved(
                 connection, before, after, present.undone(self._relation, moments[1]), touched
             ):
-                message = self._message(None if came else image, image if came else None)
-                if message is not None:
+                for message in self._messages(None if came else image, image if came else None):
                     messages.setdefault(last, []).append((places.of_row(last), message))
         return [
             entry
@@ -228,12 +228,10 @@ class DependentLog:
         values.extend([undone.changed, undone.earlier])
         return undone.sql(relation, (f"${len(values) - 1}", f"${len(values)}"))
 
-    def _message(self, old: str | None, new: str | None) -> dict[str, Any] | None:
-        if old is not None and new is not None:
-            return self._writer.update(self._row(old), self._row(new))
-        if new is not None:
-            return self._writer.insert(self._row(new))
-        return None if old is None else self._writer.delete(self._row(old))
+    def _messages(self, old: str | None, new: str | None) -> list[dict[str, Any]]:
+        return self._writer.messages(
+            None if old is None else self._row(old), None if new is None else self._row(new)
+        )
 
     def _row(self, image: str) -> dict[str, str | None]:
         return values_of(self._relation, image)

@@ -41,9 +41,9 @@ class PlainLog:
         entries: list[Entry] = []
         for transaction, changes in mine:
             messages = [
-                (2 * change.place, message)
+                (2 * change.place + at, message)
                 for change in changes
-                if (message := self._message(change.entry, within)) is not None
+                for at, message in enumerate(self._messages(change.entry, within))
             ]
             entries += numbered(messages, transaction.xid, transaction.lsn)
         return entries
@@ -69,18 +69,12 @@ class PlainLog:
     def _layout(self, entry: Changed) -> Layout:
         return self._feed.layouts[entry.layout]
 
-    def _message(self, entry: Changed, within: frozenset[str]) -> dict[str, Any] | None:
+    def _messages(self, entry: Changed, within: frozenset[str]) -> list[dict[str, Any]]:
         old, new = self._images(entry)
-        was, stays = old in within, new in within
-        if was and stays:
-            return self._writer.update(
-                self._values(entry, entry.old), self._values(entry, entry.new)
-            )
-        if stays:
-            return self._writer.insert(self._values(entry, entry.new))
-        if was:
-            return self._writer.delete(self._values(entry, entry.old))
-        return None
+        return self._writer.messages(
+            self._values(entry, entry.old) if old in within else None,
+            self._values(entry, entry.new) if new in within else None,
+        )
 
     def _values(self, entry: Changed, image: str | None) -> Values:
         return self._layout(entry).values(image or "()")

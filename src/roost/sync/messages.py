@@ -93,6 +93,20 @@ class Writer:
         self._selected = set(definition.columns)
         self._key = [name for name in definition.relation.key if name in self._selected]
 
+    def messages(self, old: Values | None, new: Values | None) -> list[dict[str, Any]]:
+        """What clients are told of a row of the shape that was `old` and is `new`; None is outside.
+
+        A row whose key is another, as in a table without one, goes and comes.
+        """
+        if old is not None and new is not None:
+            if key_of(self._relation, old) != key_of(self._relation, new):
+                return [self.delete(old), self.insert(new)]
+            update = self.update(old, new)
+            return [] if update is None else [update]
+        if new is not None:
+            return [self.insert(new)]
+        return [] if old is None else [self.delete(old)]
+
     def insert(self, new: Values) -> dict[str, Any]:
         """A row that has come into the shape."""
         return self._message("insert", new, self._chosen(new))
