@@ -22,6 +22,13 @@ _Url = Annotated[
 ]
 
 
+# The newest parts of both: who may not make them can use what their owner has made.
+_IS_THERE = (
+    "select to_regprocedure('journal.since(bigint,uuid)') is not null"
+    " and to_regclass('sync.chunk') is not null"
+)
+
+
 @app.command("serve")
 def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     database_url: _Url,
@@ -70,6 +77,8 @@ async def _install(config: DatabaseConfig) -> None:
         await connection.execute(install_sql())
         await connection.execute(store.install_sql())
     except asyncpg.InsufficientPrivilegeError as error:
+        if await connection.fetchval(_IS_THERE):
+            return
         message = (
             f"the schemas journal and sync can't be made ({error}): let a role that may create "
             "schemas run what `roost sync sql` prints, and name this role with --grant-to"
