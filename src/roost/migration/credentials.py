@@ -53,7 +53,7 @@ _BEGINS_KEY: Final = "-----BEGIN "
 _LAYERS: Final = 3
 """How often a value may be JSON within a string, as stores of stores write it."""
 # A field and its text, where the JSON around them is broken.
-_FIELD: Final = re.compile(r'\\*"([A-Za-z@][\w.$:-]{0,99})\\*"\s*:\s*\\*"([^"\\]{1,300})')
+_FIELD: Final = re.compile(r'"([A-Za-z@][\w.$:-]{0,99})\\*+"\s*+:\s*+\\*+"([^"\\]{1,300})')
 
 
 @lru_cache(maxsize=4096)
