@@ -104,7 +104,7 @@ class Steps:
         async def run(seal: Seal, begun: Begun) -> None:
             await self._desk.migrations.cancel(*whose, Asked(begun, seal))
 
-        return await self._once(call, b"", run)
+        return await self._once(call, b"", run, 200)
 
     async def undo(self, call: Call) -> Reply:
         """Take it back, or take that back."""
