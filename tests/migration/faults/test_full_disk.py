@@ -66,7 +66,7 @@ def is_refused(answer: httpx.Response) -> None:
     assert "retry-after" in answer.headers
 
 
-@pytest.mark.parametrize("room", [0, 1 * _MIB, 3 * _MIB, 6 * _MIB])
+@pytest.mark.parametrize("room", [0, 1 * _MIB, 3 * _MIB])
 async def test_a_migration_that_found_no_room_goes_on_when_there_is_some(
     crowded: Bench, disk: Disk, room: int
 ) -> None:
