@@ -96,6 +96,7 @@ async def test_every_other_function_of_the_journal_is_closed_or_harmless(tenants
         "journal.image_as(text,jsonb,jsonb,boolean)",
         "journal.image_after(uuid,integer,text,bigint)",
         "journal.image_before(uuid,integer,text,bigint)",
+        "journal.images_at(uuid,integer,text[],pg_snapshot,bigint)",
         "journal.finished_between(pg_snapshot,pg_snapshot)",
     }
 

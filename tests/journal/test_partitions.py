@@ -1,6 +1,7 @@
 """The journal is kept by the month, and a write never waits for a partition."""
 
 import asyncio
+import re
 
 import asyncpg
 import pytest
@@ -102,3 +103,27 @@ async def test_a_rows_version_at_a_tick_is_found_by_index(database: Journaled) -
     assert "Seq Scan" not in plan
     assert "Sort Key: journal.seq" not in plan or "Merge Append" in plan
     assert "Rows Removed by Filter" not in plan
+
+
+async def test_a_row_of_thousands_of_changes_is_as_near_as_one_of_few(database: Journaled) -> None:
+    await database.table("id int primary key, workspace_id uuid, n int")
+    await database.owner.execute(
+        "insert into t select g, '00000000-0000-0000-0000-000000000001', 0"
+        " from generate_series(1, 5000) g"
+    )
+    for n in range(1, 1001):
+        await database.owner.execute("update t set n = $1 where id = 77", n)
+    superuser = await database.connect()
+    await superuser.execute("analyze journal.journal")
+    call = (
+        "select image from journal.images_at('00000000-0000-0000-0000-000000000001', 1,"
+        " array['77'], pg_current_snapshot(), 5500)"
+    )
+    # The first call also reads the catalogue.
+    image = await superuser.fetchval(call)
+    plan = await superuser.fetch(f"explain (analyze, buffers) {call}")
+    [line] = [row[0] for row in plan if "Buffers" in row[0]][:1]
+    read = sum(int(count) for count in re.findall(r"(?:hit|read)=(\d+)", line))
+
+    assert image == "(77,00000000-0000-0000-0000-000000000001,500)"
+    assert read < 60

@@ -145,59 +145,24 @@ def _shown(each: Any) -> str:  # noqa: ANN401 -- a table's column
 
 
 def _sources(table: Table, keys: Keys, moment: str) -> str:
-    """Write the FROM: `c` the keys, `e` and `f` a row's entries, `i` its image, `s` its state."""
-    live = f"public.{table.name}"
+    """Write the FROM: `i` the images, `l` their layouts, `s` what they say of the row."""
     return f"""(
         select m.*, {relation(table)} as relation from {moment} m offset 0
     ) p
-    cross join lateral ({keys.source(table)}) c
-    left join lateral (
-        select v.*, lead(v.xid) over (order by v.seq desc) as beside
-        from (
-            select j.seq, j.xid, j.new, j.layout from journal.journal j
-            where {_same_row("j")} and j.seq <= p.last_seq
-                and pg_visible_in_snapshot(j.xid, p.snapshot)
-            order by j.seq desc limit 2
-        ) v
-        order by v.seq desc limit 1
-    ) e on true
-    left join lateral (
-        select v.*, lead(v.xid) over (order by v.seq) as beside
-        from (
-            select j.seq, j.xid, j.old, j.new, j.kept, j.layout from journal.journal j
-            where e.seq is null and {_same_row("j")}
-            order by j.seq limit 2
-        ) v
-        order by v.seq limit 1
-    ) f on true
-    left join layouts l on l.id = coalesce(e.layout, f.layout)
-    cross join lateral (
-        select case
-            when e.beside = e.xid then
-                journal.image_after(p.workspace_id, p.relation, c.row_id, e.seq)
-            when e.seq is not null then e.new
-            when f.beside = f.xid then
-                journal.image_before(p.workspace_id, p.relation, c.row_id, f.seq)
-            else journal.whole_image(f.old, f.new, l.columns, f.kept)
-        end as image
-        offset 0
+    cross join lateral journal.images_at(
+        p.workspace_id, p.relation, array({keys.source(table)}), p.snapshot, p.last_seq
     ) i
+    left join layouts l on l.id = i.layout
     left join lateral (
-        select t as r from {live} t
-        where l.id is null and t.workspace_id = p.workspace_id and t.id = cast(c.row_id as uuid)
+        select t as r from public.{table.name} t
+        where i.layout is null and t.workspace_id = p.workspace_id
+            and t.id = cast(i.row_id as uuid)
         offset 0
     ) now on true
     cross join lateral (
         select case
-            when l.id is null then now.r
+            when i.layout is null then now.r
             when i.image is not null then {record(table, "i.image", "l")}
         end as r
         offset 0
     ) s"""  # noqa: S608 -- names of the schema
-
-
-def _same_row(alias: str) -> str:
-    return (
-        f"{alias}.workspace_id = p.workspace_id and {alias}.relation = p.relation"
-        f" and {alias}.row_id = c.row_id"
-    )

@@ -23,7 +23,8 @@ begin
         ' journal.whole_image(text, text, jsonb, smallint[]),'
         ' journal.image_as(text, jsonb, jsonb, boolean),'
         ' journal.image_after(uuid, integer, text, bigint),'
-        ' journal.image_before(uuid, integer, text, bigint) to %I', role
+        ' journal.image_before(uuid, integer, text, bigint),'
+        ' journal.images_at(uuid, integer, text[], pg_snapshot, bigint) to %I', role
     );
 end
 $function$;

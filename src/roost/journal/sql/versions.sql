@@ -100,3 +100,62 @@ as $function$
     where o.old is not null and not exists (select from chain x where x.new_ctid = o.old_ctid)
     order by o.seq limit 1
 $function$;
+
+-- What each of these rows of a table was when a snapshot was taken that sees nothing numbered above
+-- `last_seq`: the image that its latest entry which the snapshot sees has left, or, of a row without
+-- such an entry, the one that its first entry since has found; null where there was no row. A row
+-- without any entry has no layout: it was what it is.
+--
+-- Most rows have few entries, so the planner would rather sort them; but those that matter have
+-- thousands. It must take each entry by index, in its order.
+create or replace function journal.images_at(
+    place uuid, relation_id integer, keys text[], seen pg_snapshot, last_seq bigint
+) returns table (row_id text, layout bigint, image text)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $function$
+begin
+    return query
+        select
+            k.row_id,
+            coalesce(e.layout, f.layout),
+            case
+                when e.beside = e.xid
+                    then journal.image_after(place, relation_id, k.row_id, e.seq)
+                when e.seq is not null then e.new
+                when f.beside = f.xid
+                    then journal.image_before(place, relation_id, k.row_id, f.seq)
+                else journal.whole_image(f.old, f.new, l.columns, f.kept)
+            end
+        from unnest(keys) k (row_id)
+        left join lateral (
+            select v.*, lead(v.xid) over (order by v.seq desc) as beside
+            from (
+                select j.seq, j.xid, j.new, j.layout
+                from journal.journal j
+                where j.workspace_id = place and j.relation = relation_id
+                    and j.row_id = k.row_id and j.seq <= last_seq
+                    and pg_visible_in_snapshot(j.xid, seen)
+                order by j.seq desc limit 2
+            ) v
+            order by v.seq desc limit 1
+        ) e on true
+        left join lateral (
+            select v.*, lead(v.xid) over (order by v.seq) as beside
+            from (
+                select j.seq, j.xid, j.old, j.new, j.kept, j.layout
+                from journal.journal j
+                where e.seq is null and j.workspace_id = place and j.relation = relation_id
+                    and j.row_id = k.row_id
+                order by j.seq limit 2
+            ) v
+            order by v.seq limit 1
+        ) f on true
+        left join journal.layout l on l.id = f.layout;
+end
+$function$;
