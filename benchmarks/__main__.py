@@ -1,4 +1,4 @@
-"""`python -m benchmarks [p1|p3|p4|p9|p10|bulk|all]`: run benchmarks and print their tables."""
+"""`python -m benchmarks [p1|p3|p4|p7|p9|p10|bulk|all]`: run benchmarks and print their tables."""
 
 import argparse
 import os
@@ -6,12 +6,12 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from benchmarks import bulk, p1_list, p3_create, p4_migrate, p9_start, p10_telemetry
+from benchmarks import bulk, p1_list, p3_create, p4_migrate, p7_asof, p9_start, p10_telemetry
 from benchmarks.measure import Plan
 from benchmarks.processes import BenchError
 from benchmarks.stage import stage
 
-_NAMES = ("p1", "p3", "p4", "p9", "p10", "bulk")
+_NAMES = ("p1", "p3", "p4", "p7", "p9", "p10", "bulk")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +52,8 @@ def _run(chosen: Sequence[str], plan: Plan) -> None:
         bulk.run()
     if "p4" in chosen:
         p4_migrate.run()
+    if "p7" in chosen:
+        p7_asof.run()
     if "p1" in chosen or "p3" in chosen:
         with stage() as all_servers:
             # Reading first: P3 adds rows.
