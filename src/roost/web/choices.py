@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import inspect
 
 _STEP = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
-_MOST = 50
+_MOST = 60
 
 
 def named_choices(kind: Any, path: str) -> str:  # noqa: ANN401 -- any type annotation
