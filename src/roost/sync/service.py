@@ -13,7 +13,7 @@ from roost.sync.library import ANYBODY, Library, Reader, Shelf
 from roost.sync.messages import joined, up_to_date
 from roost.sync.offsets import BEFORE_ALL, NOW, SNAPSHOT_END, Offset, end_of, end_of_tick
 from roost.sync.options import SyncOptions
-from roost.sync.refusal import RefusalError, invalid, must_refetch, plain
+from roost.sync.refusal import RefusalError, invalid, must_refetch, plain, unavailable
 from roost.sync.request import ShapeRequest
 from roost.sync.shape import Shape
 from roost.sync.shapes import Shapes
@@ -119,19 +119,30 @@ class Sync:
         """A later part of the snapshot; None when there is none of that number."""
         if shape.stored.chunks == 1 or number < 1:
             return None
-        async with asyncio.timeout(self.options.long_poll):
-            while True:
-                body = await self._store.chunk(shape.handle, number)
-                if body is not None:
-                    return body
-                stored = await self._store.find(shape.handle)
-                if stored is None or shape.is_retired:
+        try:
+            async with asyncio.timeout(self.options.long_poll):
+                return await self._written_part(shape, number)
+        except TimeoutError:
+            message = "The first rows are still being read."
+            raise unavailable(message) from None
+
+    async def _written_part(self, shape: Shape, number: int) -> bytes | None:
+        chunks = shape.stored.chunks
+        while True:
+            body = await self._store.chunk(shape.handle, number)
+            if body is not None:
+                return body
+            # Only a look after the last part was written tells that this one is not there.
+            if chunks is not None:
+                if number < chunks:
+                    self.shapes.end(shape)
                     raise must_refetch()
-                if stored.chunks is not None:
-                    if number < stored.chunks:
-                        self.shapes.end(shape)
-                        raise must_refetch()
-                    return None
+                return None
+            stored = await self._store.find(shape.handle)
+            if stored is None or shape.is_retired:
+                raise must_refetch()
+            chunks = stored.chunks
+            if chunks is None:
                 await asyncio.sleep(0.02)
 
     def _given(

@@ -102,6 +102,10 @@ class Standalone:
             task = asyncio.create_task(work)
             self._stack.push_async_callback(_end, task)
 
+    async def close(self) -> None:
+        """Close what was opened, last first."""
+        await self._stack.aclose()
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
         """Serve a request, or open and close with the server."""
         if scope["type"] == "lifespan":
@@ -125,7 +129,7 @@ class Standalone:
             raise
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._stack.aclose()
+        await self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Any, receive: Any, headers: dict[bytes, bytes]) -> Answer:  # noqa: ANN401 -- ASGI
