@@ -146,6 +146,7 @@ async def run(url: str, batches: int, transactions: int) -> None:
                     batch += 1
             if chance.random() < 0.5:
                 server.kill()
+    assert not any(each.refetches for each in followed)
     counted = sum(each.changes for each in followed)
     assert counted > batches * transactions
     await connection.close()

@@ -33,7 +33,7 @@ _CHUNK: Final = "select body from sync.chunk where handle = $1 and number = $2"
 _FINISH: Final = "update sync.shape set chunks = $2 where handle = $1"
 _CLEAN: Final = (
     "with gone as ("
-    " delete from sync.shape where tick < (select min(id) from journal.tick) or"
+    " delete from sync.shape where tick < (select tick from journal.horizon) or"
     " retired_at < clock_timestamp() - interval '1 hour' returning handle"
     "), parts as (delete from sync.chunk using gone where chunk.handle = gone.handle)"
     " select count(*) from gone"
