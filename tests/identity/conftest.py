@@ -19,7 +19,7 @@ from roost.identity.routes import IdentityRoutes
 from tests.support.app import served
 from tests.support.schema import as_role, pool_config
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 async def until(condition: Callable[[], Any]) -> None:

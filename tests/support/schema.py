@@ -58,7 +58,7 @@ async def make_schema(superuser_url: str) -> str:
     return owner_url
 
 
-async def _make_template(superuser_url: str) -> None:
+async def make_template(superuser_url: str) -> None:
     """Make the template once for all workers; the next one finds it finished."""
     connection = await asyncpg.connect(superuser_url)
     try:
@@ -81,7 +81,7 @@ async def _make_template(superuser_url: str) -> None:
 @pytest.fixture(scope="session")
 def template(postgres: Endpoint) -> str:
     """The name of a database that has Roost's whole schema."""
-    asyncio.run(_make_template(postgres.url()))
+    asyncio.run(make_template(postgres.url()))
     return TEMPLATE
 
 

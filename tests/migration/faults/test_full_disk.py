@@ -1,5 +1,6 @@
 """A disk that becomes full in the midst of a migration, or of its undo, and has room again."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -11,14 +12,15 @@ import asyncpg
 import httpx
 import pytest
 
-from roost.db.embedded import Endpoint
+from roost.db.embedded import EmbeddedServer, Endpoint
 from roost.db.roles import OWNER_ROLE
 from tests.migration.bench import API, Bench, Person, store, task
 from tests.migration.conftest import open_bench
 from tests.migration.faults.small_disk import Disk, small_disk
 from tests.migration.faults.world import living
 from tests.migration.test_undo import snapshot
-from tests.support.postgres import reachable_directory
+from tests.support.postgres import FAST_SETTINGS, reachable_directory
+from tests.support.schema import TEMPLATE, make_template
 
 pytestmark = pytest.mark.timeout(240)
 SIZE = 1_500
@@ -27,27 +29,38 @@ BODY = {"keys": KEYS, "config": {"batchSize": 100}}
 _MIB = 1 << 20
 
 
+@pytest.fixture(scope="module")
+def lonely() -> Iterator[Endpoint]:
+    """A server of these tests' own: others' checkpoints would fail while the disk is full."""
+    with (
+        reachable_directory() as directory,
+        EmbeddedServer(directory / "data", settings=FAST_SETTINGS) as server,
+    ):
+        asyncio.run(make_template(server.url()))
+        yield server
+
+
 @pytest.fixture
-def disk(postgres: Endpoint) -> Iterator[Disk]:
+def disk(lonely: Endpoint) -> Iterator[Disk]:
     """A small disk that PostgreSQL can write to."""
     with reachable_directory() as directory, small_disk(directory / "disk", 64) as disk:
-        owner = postgres.socket_dir.stat()
+        owner = lonely.socket_dir.stat()
         disk.database.mkdir(mode=0o700)
         os.chown(disk.database, owner.st_uid, owner.st_gid)
         yield disk
 
 
 @pytest.fixture
-async def crowded(postgres: Endpoint, template: str, disk: Disk) -> AsyncIterator[Bench]:
+async def crowded(lonely: Endpoint, disk: Disk) -> AsyncIterator[Bench]:
     """A bench whose database lies on the small disk."""
     name = f"small_{uuid4().hex[:12]}"
-    admin = await asyncpg.connect(postgres.url())
+    admin = await asyncpg.connect(lonely.url())
     await admin.execute(f"create tablespace {name} location '{disk.database}'")
     await admin.execute(
-        f"create database {name} template {template} owner {OWNER_ROLE} tablespace {name}"
+        f"create database {name} template {TEMPLATE} owner {OWNER_ROLE} tablespace {name}"
     )
     try:
-        async with open_bench(postgres.url(database=name)) as bench:
+        async with open_bench(lonely.url(database=name)) as bench:
             yield bench
     finally:
         await admin.execute(f"drop database if exists {name} with (force)")
