@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -173,7 +174,9 @@ def _require_one_source(file: Path | None, browser: Browser | None, profile: str
 def _read(file: Path, limit: int) -> bytes:
     try:
         with file.open("rb") as stream:
-            raw = stream.read(limit + 1)
+            # A file has its size at once; a pipe, which has none, says so when it is read.
+            raw = stream.read(min(os.fstat(stream.fileno()).st_size, limit) + 1)
+            raw += stream.read(limit + 1 - len(raw))
     except OSError as error:
         message = f"{file} cannot be read: {error.strerror}"
         raise CommandError(message) from error
