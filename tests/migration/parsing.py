@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from roost.db.sealing import SecretBox
 from roost.migration.drafts import DocumentDraft, EnvironmentDraft, TaskDraft
+from roost.migration.dump import Unpacker
 from roost.migration.model import Item, Verdict
 from roost.migration.octets import utf8
 from roost.migration.parse import Parsed, parse
@@ -74,3 +76,11 @@ def document(item: Item) -> DocumentDraft:
     """The item's draft, which has to be a document."""
     assert isinstance(item.draft, DocumentDraft)
     return item.draft
+
+
+def unpacked(content: bytes, size: int, box: SecretBox, length: int = 1 << 20) -> bytearray:
+    """What a stored dump becomes, read in pieces of so many bytes."""
+    unpacker = Unpacker(size, box)
+    for at in range(0, len(content), length):
+        unpacker.feed(content[at : at + length])
+    return unpacker.finish()

@@ -17,7 +17,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
-from roost.migration.dump import open_envelope, pack, unpack
+from roost.migration.dump import Unpacker, open_envelope, pack
 from roost.migration.parse import parse_keys
 from roost.migration.scanning import own_ids
 from roost.migration.sources import read_dump
@@ -36,7 +36,9 @@ open_envelope(raw, None)
 packed = pack(raw, box)
 del raw
 received = peak()
-dump = read_dump(unpack(packed.content, size, box), now=now)
+unpacker = Unpacker(size, box)
+unpacker.feed(packed.content)
+dump = read_dump(unpacker.finish(), now=now)
 found = sum(1 for _ in own_ids(dump.keys))
 items = sum(1 for _, made in parse_keys(dump.keys, UUID(int=1), now) for _ in made)
 print(size, received - before, peak() - before, found, items)

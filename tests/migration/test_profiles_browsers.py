@@ -16,11 +16,11 @@ import pytest
 
 from roost.db.roles import OWNER_ROLE
 from roost.db.sealing import open_secret_box
-from roost.migration.dump import unpack
 from roost.migration.profiles import reading
 from roost.migration.profiles.finding import find
 from roost.migration.profiles.places import Browser
 from roost.migration.profiles.storage import ProfileError
+from tests.migration.parsing import unpacked
 from tests.migration.test_command import Shell
 from tests.support.browsers import CHROMIUM, FIREFOX, Tab, chromium, firefox, pages
 
@@ -136,7 +136,7 @@ def stored_dump(url: str, place: Path) -> Any:
     """The raw dump as it lies in the database; in a thread, for Playwright's loop is in this."""
     with ThreadPoolExecutor(1) as pool:
         row = pool.submit(asyncio.run, _stored(url)).result()
-    return json.loads(unpack(row["content"], row["size"], open_secret_box((), place)))
+    return json.loads(unpacked(row["content"], row["size"], open_secret_box((), place)))
 
 
 async def _stored(url: str) -> Any:

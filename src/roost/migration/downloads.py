@@ -1,6 +1,7 @@
 """What can be taken away from a migration: its receipt, the dump, the rows as they were before."""
 
 import asyncio
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from roost.migration import queries, writes
 from roost.migration.answering import ITEM, READ, UNKNOWN, WRITE, Desk
 from roost.migration.archive import joined, open_archive
 from roost.migration.content import encode
-from roost.migration.dump import unpack
+from roost.migration.dump import stored
 from roost.migration.mapping.rows import as_keys
 from roost.migration.model import State
 from roost.migration.standing import locked, not_now
@@ -81,7 +82,7 @@ class Downloads:
             await self._kit.read(call, queries.DUMP, migration=call.id()),
             errors.MIGRATION_NOT_FOUND,
         )
-        if row["content"] is None:
+        if row["length"] is None:
             raise ProblemError(errors.MIGRATION_BACKUP_NOT_FOUND)
         digest = row["sha256"].hex()
         tag = f'"{digest}"'
@@ -89,7 +90,7 @@ class Downloads:
         if wanted is not None and etag.matches(wanted, tag):
             reply = Reply(status=304)
         else:
-            raw = await asyncio.to_thread(unpack, row["content"], row["size"], self._desk.box)
+            raw = await stored(partial(self._kit.read, call), row, self._desk.box)
             await self._exported(call, "backup")
             reply = Reply(bytes(raw), media_type=b"application/octet-stream")
             reply.header("content-disposition", f'attachment; filename="{call.id()}.json"')

@@ -10,17 +10,19 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from roost.db.sealing import SecretBox, SecretKeyError
+from roost.migration import queries
 from roost.migration.sources import Dump, read_dump
 
 _LEVEL: Final = 1
 _PART: Final = 1024 * 1024
+_PIECE: Final = 4 * 1024 * 1024
 _FRAMED: Final = b"\x01"
 """What a dump in parts begins with; one in a piece begins with a letter of Base64."""
 _LENGTH: Final = struct.Struct(">I")
@@ -60,40 +62,62 @@ def pack(raw: bytes, box: SecretBox) -> Packed:
     return Packed(content, hashlib.sha256(raw).digest(), len(raw))
 
 
-def unpack(content: bytes, size: int, box: SecretBox) -> bytearray:
-    """The `size` bytes as they came; SecretKeyError without their key, or if tampered with."""
-    raw = bytearray(size)
-    end = 0
-    for part in unpack_parts(content, box):
-        if end + len(part) > size:
-            raise SecretKeyError(_DAMAGED)
-        raw[end : end + len(part)] = part
-        end += len(part)
-    if end != size:
-        raise SecretKeyError(_DAMAGED)
-    return raw
+class Unpacker:
+    """Puts a dump together again from the pieces in which it is read, wherever they are cut.
 
+    SecretKeyError without its key, or when it was tampered with.
+    """
 
-def unpack_parts(content: bytes, box: SecretBox) -> Iterator[bytes]:
-    """The same, a part at a time."""
-    if not content.startswith(_FRAMED):
-        yield zlib.decompress(box.open_bytes(content))
-        return
-    at, number, ended, first = len(_FRAMED), 0, False, b""
-    while at < len(content):
-        if ended or at + _LENGTH.size > len(content):
+    def __init__(self, size: int, box: SecretBox) -> None:
+        """Expect so many bytes, as they came."""
+        self._raw = bytearray(size)
+        self._box = box
+        self._pending = bytearray()
+        self._begun = self._ended = False
+        self._end = self._number = 0
+        self._name = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece of what was stored."""
+        self._pending += piece
+        at = 0
+        if not self._begun:
+            if not self._pending.startswith(_FRAMED):
+                return
+            self._begun, at = True, len(_FRAMED)
+        while at + _LENGTH.size <= len(self._pending):
+            (size,) = _LENGTH.unpack_from(self._pending, at)
+            end = at + _LENGTH.size + size
+            if end > len(self._pending):
+                break
+            self._part(bytes(self._pending[at + _LENGTH.size : end]))
+            at = end
+        del self._pending[:at]
+
+    def _part(self, sealed: bytes) -> None:
+        part = memoryview(zlib.decompress(self._box.open_bytes(sealed)))
+        name, place, is_last = _PLACE.unpack_from(part)
+        self._name = self._name or name
+        if self._ended or place != self._number or name != self._name:
             raise SecretKeyError(_DAMAGED)
-        (size,) = _LENGTH.unpack_from(content, at)
-        at += _LENGTH.size
-        part = zlib.decompress(box.open_bytes(bytes(content[at : at + size])))
-        name, place, ended = _PLACE.unpack_from(part)
-        first = first or name
-        if place != number or name != first:
+        self._number, self._ended = self._number + 1, is_last
+        self._add(part[_PLACE.size :])
+
+    def _add(self, part: memoryview | bytes) -> None:
+        if self._end + len(part) > len(self._raw):
             raise SecretKeyError(_DAMAGED)
-        yield part[_PLACE.size :]
-        at, number = at + size, number + 1
-    if not ended:
-        raise SecretKeyError(_DAMAGED)
+        self._raw[self._end : self._end + len(part)] = part
+        self._end += len(part)
+
+    def finish(self) -> bytearray:
+        """Give the bytes as they came, when there are no more pieces."""
+        if not self._begun:
+            self._add(zlib.decompress(self._box.open_bytes(bytes(self._pending))))
+        elif self._pending or not self._ended:
+            raise SecretKeyError(_DAMAGED)
+        if self._end != len(self._raw):
+            raise SecretKeyError(_DAMAGED)
+        return self._raw
 
 
 def open_envelope(raw: bytes, origin: str | None) -> Received:
@@ -102,11 +126,15 @@ def open_envelope(raw: bytes, origin: str | None) -> Received:
     return Received(raw, dump, dump.origin or origin)
 
 
-async def open_stored(row: Any, box: SecretBox) -> Dump:  # noqa: ANN401 -- a record
-    """Read a stored dump again."""
+async def stored(read: Callable[..., Awaitable[Any]], row: Any, box: SecretBox) -> bytearray:  # noqa: ANN401 -- a record
+    """Give the bytes as they came of the dump that a row of `queries.DUMP` tells of.
 
-    def read() -> Dump:
-        raw = unpack(row["content"], row["size"], box)
-        return read_dump(raw, origin=row["origin"], now=datetime.now(UTC))
-
-    return await asyncio.to_thread(read)
+    `read` runs a statement for whom it belongs to. What is stored is read in pieces, so that it is
+    never in memory beside what it becomes.
+    """
+    unpacker = Unpacker(row["size"], box)
+    for after in range(0, row["length"], _PIECE):
+        place = {"migration": row["id"], "after": after, "most": _PIECE}
+        found = await read(queries.DUMP_PIECE, **place)
+        await asyncio.to_thread(unpacker.feed, found["piece"])
+    return await asyncio.to_thread(unpacker.finish)

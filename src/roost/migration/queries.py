@@ -6,6 +6,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    Integer,
     Text,
     Uuid,
     bindparam,
@@ -27,6 +28,7 @@ from roost.web.lists import Listing
 
 _m, _d, _k, _i = migrations.c, migration_dumps.c, migration_keys.c, migration_items.c
 MIGRATION: Final = bindparam("migration", type_=Uuid)
+_after, _most = bindparam("after", type_=Integer), bindparam("most", type_=Integer)
 IS_RUNNING: Final = _m.state.in_(
     [literal_column(f"'{name}'", Text) for name in sorted(state.value for state in RUNNING)]
 )
@@ -131,9 +133,15 @@ STANDING = tenant_read(
 )
 DUMP = tenant_read(
     "select migration_dumps",
-    select(_d.content, _d.sha256, _d.size, _m.origin)
+    select(_m.id, func.octet_length(_d.content).label("length"), _d.sha256, _d.size, _m.origin)
     .join(_m.id.table, (_m.workspace_id == _d.workspace_id) & (_m.id == _d.migration_id))
     .where(_one, _d.workspace_id == TENANT_ID),
+)
+DUMP_PIECE = tenant_read(
+    "select migration_dumps.piece",
+    select(func.substring(_d.content, _after + 1, _most).label("piece")).where(
+        _d.migration_id == MIGRATION, _d.workspace_id == TENANT_ID
+    ),
 )
 _receipt_keys = (
     select(

@@ -4,13 +4,17 @@ Every step is a transaction of its own that moves the progress on, so a run that
 on at the last committed batch. Ids come out of the dump, so doing a step again changes nothing.
 """
 
-from datetime import datetime
+import asyncio
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import msgspec
 
+from roost.db.statements import Statement
 from roost.migration import queries
 from roost.migration.applying import apply
-from roost.migration.dump import open_stored
+from roost.migration.dump import stored
 from roost.migration.failure import Failure
 from roost.migration.late import apply_late
 from roost.migration.ledger import Ledger, check_wanted
@@ -18,7 +22,7 @@ from roost.migration.model import Config, Counts, Progress, State
 from roost.migration.occupied import known
 from roost.migration.planning import make_plan
 from roost.migration.retreat import end_failed, give_up, take_back
-from roost.migration.sources import Dump
+from roost.migration.sources import Dump, read_dump
 from roost.migration.stream import Reading
 from roost.migration.verify import verify
 
@@ -53,10 +57,14 @@ async def _open(ledger: Ledger, imported_at: datetime) -> None:
 
 
 async def _stored(ledger: Ledger) -> Dump:
-    row = await ledger.database.read(
-        queries.DUMP, ledger.context, migration=ledger.this["migration"]
+    async def read(statement: Statement, **values: object) -> Any:  # noqa: ANN401 -- a record
+        return await ledger.database.read(statement, ledger.context, **values)
+
+    row = await read(queries.DUMP, migration=ledger.this["migration"])
+    raw = await stored(read, row, ledger.place.box)
+    return await asyncio.to_thread(
+        partial(read_dump, raw, origin=row["origin"], now=datetime.now(UTC))
     )
-    return await open_stored(row, ledger.place.box)
 
 
 async def abandon(ledger: Ledger, failure: Failure) -> None:
