@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, str] = {
     "max_connections": "100",
     "shared_buffers": "128MB",
     "max_wal_size": "1GB",
+    "wal_buffers": "16MB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
