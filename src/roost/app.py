@@ -28,6 +28,7 @@ from roost.identity.providers.transport import library
 from roost.identity.routes import IdentityRoutes
 from roost.identity.workspaces.housekeeping import keep_clean
 from roost.journal.install import grant_sql, install_sql
+from roost.journal.listener import Listener
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
 from roost.migration.assets import AssetRoutes
@@ -207,8 +208,11 @@ class Application:
             statement_timeout=self._settings.statement_timeout,
             shared=False,
         )
-        sync = Sync(database, ticker, FixedShelf(PUBLISHED), options)
+        listener = Listener(database.connection, ticker, lost=(DatabaseError,))
+        await listener.start()
+        sync = Sync(database, listener, FixedShelf(PUBLISHED), options)
         self._run_beside(sync.run())
+        self._run_beside(listener.run())
         parts = Parts(database, ticker, authenticator, telemetry, limits, background, sync)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:

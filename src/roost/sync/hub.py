@@ -1,22 +1,20 @@
-"""What wakes the shapes: it hears each tick once, and tells those whom it concerns."""
+"""What wakes the shapes: of each tick it tells those whom it concerns."""
 
 import asyncio
 import logging
 import time
 from typing import Final
-from uuid import UUID
 
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST
-from roost.journal.ticker import Ticker
-from roost.journal.ticks import BEGINNING, latest_tick
+from roost.journal.listener import Heard, Listener
 from roost.sync.feed import ForgottenError
 from roost.sync.log import TruncatedError
 from roost.sync.matching import LayoutError
 from roost.sync.options import SyncOptions
 from roost.sync.shape import Shape
 from roost.sync.shapes import Shapes
-from roost.sync.source import FAILED, Source
+from roost.sync.source import FAILED
 from roost.sync.store import Store
 
 _log = logging.getLogger("roost.sync")
@@ -31,25 +29,21 @@ _RETRY: Final = 0.2
 
 
 class Hub:
-    """A worker's one listener for all its shapes. `applied` is the newest tick they know of."""
+    """Brings a worker's shapes up to the ticks. `applied` is the newest tick they know of."""
 
     def __init__(
-        self, source: Source, shapes: Shapes, store: Store, ticker: Ticker, options: SyncOptions
+        self, listener: Listener, shapes: Shapes, store: Store, options: SyncOptions
     ) -> None:
-        self.ticker = ticker
-        self.applied = BEGINNING
+        self.applied = listener.applied
+        self._ticker = listener.ticker
+        self._heard: asyncio.Queue[Heard] = asyncio.Queue()
         self._moved = asyncio.Condition()
-        self._source = source
         self._shapes = shapes
         self._store = store
         self._options = options
         self._looked_at = time.monotonic()
         self._room = asyncio.Semaphore(_AT_A_TIME)
-
-    async def start(self) -> None:
-        """Begin at the newest tick there is."""
-        async with self._source.database.connection() as connection:
-            self.applied = await latest_tick(connection)
+        listener.subscribe(self._heard.put_nowait)
 
     async def reached(self, tick: int) -> int:
         """Wait until the shapes know of a tick; gives the newest that they know of."""
@@ -58,45 +52,39 @@ class Hub:
             return self.applied
 
     async def run(self) -> None:
-        """Follow the ticks until cancelled."""
+        """Follow what the listener hears until cancelled."""
         while True:
-            try:
-                newest = await self.ticker.wait_beyond(self.applied)
-                await self._apply(newest)
-            except (DatabaseError, *LOST) as error:
-                _log.warning("shapes wait for the database: %s", error)
-                await asyncio.sleep(_RETRY)
+            heard = await self._heard.get()
+            while True:
+                try:
+                    await self._apply(heard)
+                    break
+                except (DatabaseError, *LOST) as error:
+                    _log.warning("shapes wait for the database: %s", error)
+                    await asyncio.sleep(_RETRY)
 
-    async def _apply(self, newest: int) -> None:
-        touched: dict[UUID | None, set[int]] = {}
-        async with self._source.database.connection() as connection:
-            rows = await connection.fetch(
-                "select workspace_id, relation from journal.touched($1, $2)", self.applied, newest
-            )
-        for row in rows:
-            touched.setdefault(row["workspace_id"], set()).add(row["relation"])
-        everything = set().union(*touched.values())
+    async def _apply(self, heard: Heard) -> None:
+        everything = frozenset[int]().union(*heard.touched.values())
         for feed in self._shapes.feeds:
-            mine = (
-                everything if feed.workspace_id is None else touched.get(feed.workspace_id, set())
-            )
-            feed.learn(self.applied, newest, mine)
-        self.applied = newest
+            mine = everything
+            if feed.workspace_id is not None:
+                mine = heard.touched.get(feed.workspace_id, frozenset())
+            feed.learn(heard.after, heard.until, mine)
+        self.applied = heard.until
         concerned = [
             shape
             for shape in self._shapes.all
-            if shape.waiting and self._concerns(shape, touched, everything)
+            if shape.waiting and self._concerns(shape, heard, everything)
         ]
         async with self._moved:
             self._moved.notify_all()
-        await asyncio.gather(*(self._advance(shape, newest) for shape in concerned))
+        await asyncio.gather(*(self._advance(shape, heard.until) for shape in concerned))
 
     @staticmethod
-    def _concerns(shape: Shape, touched: dict[UUID | None, set[int]], everything: set[int]) -> bool:
+    def _concerns(shape: Shape, heard: Heard, everything: frozenset[int]) -> bool:
         tenant = shape.definition.workspace_id
-        return bool(
-            shape.relations & (everything if tenant is None else touched.get(tenant, set()))
-        )
+        mine = everything if tenant is None else heard.touched.get(tenant, frozenset())
+        return bool(shape.relations & mine)
 
     async def _advance(self, shape: Shape, tick: int) -> None:
         async with self._room:
@@ -133,7 +121,7 @@ class Hub:
         if self._options.look_every:
             await asyncio.sleep(self._options.look_every)
         else:
-            seen = await self.ticker.wait_for_change(seen)
+            seen = await self._ticker.wait_for_change(seen)
         stale = await self._shapes.library.refresh()
         for shape in self._shapes.all:
             tables = (shape.definition.relation, *shape.definition.dependencies)

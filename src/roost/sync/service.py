@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 from roost.db.pool import Database
-from roost.journal.ticker import Ticker
+from roost.journal.listener import Listener
 from roost.sync import answer
 from roost.sync.answer import Answer
 from roost.sync.hub import OVER, Hub
@@ -29,20 +29,24 @@ class Sync:
     """All that serves shapes in one worker."""
 
     def __init__(
-        self, database: Database, ticker: Ticker, shelf: Shelf, options: SyncOptions | None = None
+        self,
+        database: Database,
+        listener: Listener,
+        shelf: Shelf,
+        options: SyncOptions | None = None,
     ) -> None:
+        """Serve from where the listener is, which must have been started."""
         self.options = options or SyncOptions()
         source = Source(database, self.options.statement_timeout)
         library = Library(source, shelf, self.options.look_every or 60.0)
         self._store = Store(database)
         self._source = source
         self.shapes = Shapes(source, library, self._store, self.options)
-        self.hub = Hub(source, self.shapes, self._store, ticker, self.options)
-        self._ticker = ticker
+        self.hub = Hub(listener, self.shapes, self._store, self.options)
+        self._ticker = listener.ticker
 
     async def run(self) -> None:
-        """Follow the database until cancelled, from the newest tick on."""
-        await self.hub.start()
+        """Follow the listener until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.hub.run())
             group.create_task(self.hub.watch_tables())

@@ -12,6 +12,7 @@ import asyncpg
 from roost.db.dsn import DatabaseConfig
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database
+from roost.journal.listener import Listener
 from roost.journal.ticker import Pace, Ticker
 from roost.journal.upkeep import keep_up
 from roost.sync.answer import Answer
@@ -97,8 +98,11 @@ class Standalone:
         )
         shelf = OpenShelf()
         shelf.database = database
-        self.sync = Sync(database, self._ticker, shelf, self._config.options)
-        for work in (self.sync.run(), keep_up(database.connection, lost=(DatabaseError,))):
+        listener = Listener(database.connection, self._ticker, lost=(DatabaseError,))
+        await listener.start()
+        self.sync = Sync(database, listener, shelf, self._config.options)
+        upkeep = keep_up(database.connection, lost=(DatabaseError,))
+        for work in (listener.run(), self.sync.run(), upkeep):
             task = asyncio.create_task(work)
             self._stack.push_async_callback(_end, task)
 

@@ -1,0 +1,91 @@
+"""A worker's one listener: it hears of each tick once, and tells everybody what changed."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from roost.journal.connection import Connection
+from roost.journal.ticker import Ticker
+from roost.journal.ticks import BEGINNING, latest_tick
+
+_log = logging.getLogger("roost.journal")
+_RETRY: Final = 0.2
+_TOUCHED: Final = "select workspace_id, relation from journal.touched($1, $2)"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What changed between two ticks: the ids in `journal.relation`, by workspace.
+
+    Tables without tenants are under None.
+    """
+
+    after: int
+    until: int
+    touched: Mapping[UUID | None, frozenset[int]]
+
+
+class Listener:
+    """Follows the ticks without a gap. `applied` is the newest of which everybody was told."""
+
+    def __init__(
+        self,
+        acquire: Callable[[], AbstractAsyncContextManager[Connection]],
+        ticker: Ticker,
+        lost: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Take what gives a connection; `lost`: what it may raise besides asyncpg's errors."""
+        self.ticker = ticker
+        self.applied = BEGINNING
+        self._acquire = acquire
+        self._lost: tuple[type[Exception], ...] = (
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            *lost,
+        )
+        self._told: list[Callable[[Heard], None]] = []
+        self._moved = asyncio.Condition()
+
+    def subscribe(self, told: Callable[[Heard], None]) -> None:
+        """Have `told` called with every window from here on; it must not take long."""
+        self._told.append(told)
+
+    async def start(self) -> None:
+        """Begin at the newest tick there is."""
+        async with self._acquire() as connection:
+            self.applied = await latest_tick(connection)
+
+    async def reached(self, tick: int) -> None:
+        """Wait until everybody was told of a tick."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.applied >= tick)
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            try:
+                await self._hear(await self.ticker.wait_beyond(self.applied))
+            except self._lost as error:
+                _log.warning("the listener lost the database: %s", error)
+                await asyncio.sleep(_RETRY)
+
+    async def _hear(self, newest: int) -> None:
+        async with self._acquire() as connection:
+            rows = await connection.fetch(_TOUCHED, self.applied, newest)
+        touched: dict[UUID | None, set[int]] = {}
+        for row in rows:
+            touched.setdefault(row["workspace_id"], set()).add(row["relation"])
+        found = {workspace: frozenset(relations) for workspace, relations in touched.items()}
+        heard = Heard(self.applied, newest, found)
+        for told in self._told:
+            told(heard)
+        self.applied = newest
+        async with self._moved:
+            self._moved.notify_all()
