@@ -1,4 +1,4 @@
-"""`python -m benchmarks [p1|p3|p4|p7|p9|p10|bulk|all]`: run benchmarks and print their tables."""
+"""`python -m benchmarks [p1|p2|…|bulk|all]`: run benchmarks and print their tables."""
 
 import argparse
 import os
@@ -6,12 +6,21 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from benchmarks import bulk, p1_list, p3_create, p4_migrate, p7_asof, p9_start, p10_telemetry
+from benchmarks import (
+    bulk,
+    p1_list,
+    p2_again,
+    p3_create,
+    p4_migrate,
+    p7_asof,
+    p9_start,
+    p10_telemetry,
+)
 from benchmarks.measure import Plan
 from benchmarks.processes import BenchError
 from benchmarks.stage import stage
 
-_NAMES = ("p1", "p3", "p4", "p7", "p9", "p10", "bulk")
+_NAMES = ("p1", "p2", "p3", "p4", "p7", "p9", "p10", "bulk")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +57,8 @@ def _run(chosen: Sequence[str], plan: Plan) -> None:
         p9_start.run()
     if "p10" in chosen:
         p10_telemetry.run(plan)
+    if "p2" in chosen:
+        p2_again.run(plan)
     if "bulk" in chosen:
         bulk.run()
     if "p4" in chosen:

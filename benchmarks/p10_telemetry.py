@@ -16,7 +16,7 @@ def run(plan: Plan) -> None:
     program = tools.wrk()
     with (
         scratch() as directory,
-        filled_roost(directory) as (on, postgres),
+        filled_roost(directory, roost_server.UNKEPT) as (on, postgres),
         roost_server.roost(directory / "roost", directory / "quiet.log", roost_server.QUIET) as off,
     ):
         contenders = [

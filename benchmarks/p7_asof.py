@@ -66,7 +66,7 @@ class Latency:
 def run() -> None:
     """Measure and print."""
     measured: dict[str, dict[str, Latency]] = {}
-    with scratch() as directory, filled_roost(directory) as (server, postgres):
+    with scratch() as directory, filled_roost(directory, roost_server.UNKEPT) as (server, postgres):
         done = 0
         for size in _SIZES:
             done = _grow(postgres, size, done)

@@ -26,7 +26,9 @@ NAME = "Roost"
 PROGRAM = Path(sys.executable).parent / "roost"
 API = "/api/v1"
 ROLE = APP_ROLE
-QUIET: Mapping[str, str] = {"OTEL_SDK_DISABLED": "true"}
+UNKEPT: Mapping[str, str] = {"ROOST_CACHE_MB": "0"}
+"""Every request reads: what the others, who keep nothing, are measured beside."""
+QUIET: Mapping[str, str] = {"OTEL_SDK_DISABLED": "true", **UNKEPT}
 
 
 @contextmanager

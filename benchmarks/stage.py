@@ -73,7 +73,7 @@ def stage() -> Iterator[Stage]:
         pocket = stack.enter_context(
             pocketbase.pocketbase(directory, peers_postgres, peers.DATABASE)
         )
-        roost, postgres = stack.enter_context(filled_roost(directory))
+        roost, postgres = stack.enter_context(filled_roost(directory, roost_server.UNKEPT))
         yield Stage(
             roost=roost,
             roost_postgres=postgres,

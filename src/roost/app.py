@@ -12,6 +12,8 @@ from litestar import Litestar
 from sqlalchemy import Table
 
 from roost import __version__
+from roost.cache.coherent import Cache, CacheOptions
+from roost.cache.metrics import watch
 from roost.db import schema
 from roost.db.dsn import DatabaseConfig
 from roost.db.faults import DatabaseError
@@ -56,6 +58,8 @@ from roost.web.kit import Kit
 from roost.web.pages import page_endpoints
 from roost.web.probes import Probes, disk_check
 from roost.web.rate import Limits
+from roost.web.reads import Kept
+from roost.web.shown import Shown
 from roost.web.stopping import with_last_words
 
 SCHEMA_TOOLS: Mapping[str, object] = {
@@ -141,7 +145,7 @@ class Parts:
 class Application:
     """One worker: an ASGI application whose lifespan opens and closes its parts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a process knows, and what tests take its place with
         self,
         settings: Settings,
         pool: DatabaseConfig,
@@ -149,14 +153,18 @@ class Application:
         *,
         environment: Mapping[str, str] | None = None,
         access: AccessLog | None = None,
+        alone: bool = True,
     ) -> None:
+        """Be one worker of a server; `alone` says that it is the only one."""
         self._settings = settings
+        self._alone = alone
         self._pool = pool
         self._data_dir = data_dir
         self._environment = os.environ if environment is None else environment
         self._access = access
         self._inner: Any = None
         self._stack = contextlib.AsyncExitStack()
+        self.cache: Cache[Shown]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
         """Serve a connection, or open and close with the server."""
@@ -210,6 +218,9 @@ class Application:
         )
         listener = Listener(database.connection, ticker, lost=(DatabaseError,))
         await listener.start()
+        self.cache = await self._cache(database, listener)
+        if telemetry.metrics is not None:
+            watch(telemetry.metrics, self.cache)
         sync = Sync(database, listener, FixedShelf(PUBLISHED), options)
         self._run_beside(sync.run())
         self._run_beside(listener.run())
@@ -219,6 +230,15 @@ class Application:
             # The first who logs in need not wait for it, nor everybody with them.
             self._run_beside(asyncio.to_thread(library))
         self._run_beside(migrations.keep_resuming())
+
+    async def _cache(self, database: Database, listener: Listener) -> Cache[Shown]:
+        async with database.connection() as connection:
+            rows = await connection.fetch("select id, name from journal.relation")
+        relations = {row["id"]: row["name"] for row in rows}
+        options = CacheOptions(self._settings.cache_limit, exact=not self._alone)
+        cache: Cache[Shown] = Cache(listener, database.connection, relations, options)
+        database.when_committed(lambda context: cache.committed(context.workspace_id))
+        return cache
 
     def _run_beside(self, work: Coroutine[Any, Any, object]) -> None:
         """Run it in the background until the application closes."""
@@ -237,7 +257,7 @@ class Application:
     def _assemble(self, parts: Parts, present: frozenset[str], secrets: SecretBox) -> Any:  # noqa: ANN401 -- ASGI
         settings = self._settings
         origins = Origins(settings.cors_origins)
-        kit = Kit(parts.database, parts.ticker)
+        kit = Kit(parts.database, parts.ticker, Kept(self.cache))
         endpoints = served_endpoints(
             kit,
             parts.authenticator,

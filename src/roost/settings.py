@@ -127,6 +127,10 @@ def _megabytes(name: str, value: str) -> int:
     return _count(name, value) * 1024 * 1024
 
 
+def _megabytes_or_none(name: str, value: str) -> int:
+    return 0 if re.fullmatch("0+", value) else _megabytes(name, value)
+
+
 def _sign_up(name: str, value: str) -> bool:
     if value not in {"open", "closed"}:
         message = f"{name} must be open or closed, not {value!r}"
@@ -224,6 +228,13 @@ SETTINGS: tuple[Setting, ...] = (
         "A Redis or Valkey in which all workers count requests against the limits together: "
         "`redis://`, `rediss://` (TLS) or `unix://`. Empty: each worker counts for itself.",
         _redis_url,
+    ),
+    Setting(
+        "ROOST_CACHE_MB",
+        "32",
+        "Memory in which each worker keeps what it has read of tasks and environments, in MiB. "
+        "`0`: nothing is kept.",
+        _megabytes_or_none,
     ),
     Setting("ROOST_BODY_LIMIT_MB", "16", "The largest request body, in MiB.", _megabytes),
     Setting(
@@ -355,6 +366,7 @@ class Settings:
     public_url: str | None
     trusted_proxies: tuple[str, ...]
     redis_url: str | None
+    cache_limit: int
     body_limit: int
     dump_limit: int
     journal_retention_days: int

@@ -140,7 +140,8 @@ async def test_a_preflight_is_answered_without_a_log_in() -> None:
     assert answer.headers["access-control-allow-methods"] == "GET, POST, DELETE"
     taken = answer.headers["access-control-allow-headers"].lower().split(", ")
     assert {"authorization", "content-type", "idempotency-key", "prefer", "last-event-id",
-            "roost-workspace", "if-none-match", "traceparent"} == {*taken}  # fmt: skip
+            "roost-workspace", "roost-after-tick", "if-none-match",
+            "traceparent"} == {*taken}  # fmt: skip
 
 
 async def test_options_that_are_no_preflight_list_the_methods() -> None:

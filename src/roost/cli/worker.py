@@ -45,7 +45,8 @@ def application() -> Any:  # noqa: ANN401 -- an ASGI application
     end_with_parent()
     access = configure_logs(os.environ)
     settings = Settings.from_environment(os.environ)
-    return Application(settings, handover.pool, handover.data_dir, access=access)
+    alone = multiprocessing.parent_process() is None
+    return Application(settings, handover.pool, handover.data_dir, access=access, alone=alone)
 
 
 def end_with_parent() -> None:

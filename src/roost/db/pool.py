@@ -145,6 +145,18 @@ class Database:
         self._config = config
         self._observer = observer
         self._lanes = Lanes(config.max_connections, self._acquire, pool.release)
+        self._told: list[Callable[[Context], None]] = []
+
+    def when_committed(self, told: Callable[[Context], None]) -> None:
+        """Have `told` called after every commit here, before whoever asked for it is answered.
+
+        Also when it is not known whether there was one.
+        """
+        self._told.append(told)
+
+    def _tell(self, context: Context) -> None:
+        for told in self._told:
+            told(context)
 
     @classmethod
     async def connect(cls, config: DatabaseConfig, observer: Observer | None = None) -> Self:
@@ -255,6 +267,8 @@ class Database:
                     raise
                 except LOST as error:
                     raise OutcomeUnknownError(UNCONFIRMED) from error
+                finally:
+                    self._tell(context)
             await asyncio.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 -- jitter
         raise AssertionError
 
@@ -295,7 +309,10 @@ class Database:
                 if not is_gone(connection):
                     await block.rollback()
                 raise
-            await self._commit(block)
+            try:
+                await self._commit(block)
+            finally:
+                self._tell(context)
             return result
 
     async def _commit(self, block: Any) -> None:  # noqa: ANN401 -- asyncpg's

@@ -33,7 +33,9 @@ from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version
 from roost.web.kit import Kit, found, tagged
+from roost.web.reads import PAST
 from roost.web.reply import Reply, empty, item
+from roost.web.shown import Shown
 from roost.web.written import Written
 
 READ, WRITE = "environments:read", "environments:write"
@@ -46,6 +48,7 @@ _BODY_LIMIT = 2 * 1024 * 1024
 _MISSING = (errors.ENVIRONMENT_NOT_FOUND,)
 _THEN = (errors.MOMENT_IN_FUTURE, errors.MOMENT_NOT_KEPT)
 _CHANGE = (*_MISSING, errors.PRECONDITION_FAILED)
+_ENVIRONMENTS = frozenset({"environments", "environment_secrets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +126,12 @@ class EnvironmentRoutes:
         if moment is not None:
             listing, places = past.ENVIRONMENTS, moment.places()
         statement, values, sort = lists.prepare(listing, query, given)
-        row = await self.kit.read(call, statement, **values, **places)
-        return self.kit.conditional(call, lists.answer(query, sort, row))
+
+        async def read() -> Shown:
+            row = await self.kit.read(call, statement, **values, **places)
+            return Shown.of(lists.answer(query, sort, row))
+
+        return await self.kit.kept(call, _ENVIRONMENTS if moment is None else PAST, read)
 
     async def get(self, call: Call) -> Reply:
         """Answer one environment."""
@@ -135,17 +142,19 @@ class EnvironmentRoutes:
             statement = past.ENVIRONMENT
             ids = [environment]
             places = {"of_id": ids, "of_environment_id": ids, **moment.places()}
-        return self._shown(
-            call, await self.kit.read(call, statement, environment=environment, **places)
-        )
+
+        async def read() -> Shown:
+            return _shown(await self.kit.read(call, statement, environment=environment, **places))
+
+        return await self.kit.kept(call, _ENVIRONMENTS if moment is None else PAST, read)
 
     async def active(self, call: Call) -> Reply:
         """Answer the environment that the asking user works in."""
-        return self._shown(call, await self.kit.read(call, queries.ACTIVE))
 
-    def _shown(self, call: Call, record: Any) -> Reply:  # noqa: ANN401 -- a record
-        row = found(record, errors.ENVIRONMENT_NOT_FOUND)
-        return self.kit.conditional(call, item(row["body"]), row["version"])
+        async def read() -> Shown:
+            return _shown(await self.kit.read(call, queries.ACTIVE))
+
+        return await self.kit.kept(call, _ENVIRONMENTS, read)
 
     async def create(self, call: Call) -> Reply:
         """Make an environment of the asking user."""
@@ -252,6 +261,11 @@ class EnvironmentRoutes:
             return await change(transaction, environment_id, expected)
 
         return await self.kit.change(call, work)
+
+
+def _shown(record: Any) -> Shown:  # noqa: ANN401 -- a record
+    row = found(record, errors.ENVIRONMENT_NOT_FOUND)
+    return Shown.of(item(row["body"]), row["version"])
 
 
 def _written(environment: Written, status: int = 200) -> Reply:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -52,6 +53,12 @@ class Listener:
         )
         self._told: list[Callable[[Heard], None]] = []
         self._moved = asyncio.Condition()
+        self._begun: float | None = None
+
+    @property
+    def busy_for(self) -> float:
+        """Seconds since there is a tick of which not everybody was told; 0 when there is none."""
+        return 0.0 if self._begun is None else time.monotonic() - self._begun
 
     def subscribe(self, told: Callable[[Heard], None]) -> None:
         """Have `told` called with every window from here on; it must not take long."""
@@ -71,7 +78,10 @@ class Listener:
         """Listen until cancelled."""
         while True:
             try:
-                await self._hear(await self.ticker.wait_beyond(self.applied))
+                newest = await self.ticker.wait_beyond(self.applied)
+                self._begun = self._begun or time.monotonic()
+                await self._hear(newest)
+                self._begun = None
             except self._lost as error:
                 _log.warning("the listener lost the database: %s", error)
                 await asyncio.sleep(_RETRY)

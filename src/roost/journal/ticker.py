@@ -100,10 +100,14 @@ class Ticker:
         self._task: asyncio.Task[None] | None = None
         self._latest = BEGINNING
         self._connected = False
+        self._begun = self._done = 0
+        self._looked_at = self._clock.now()
+        self.losses = 0
+        """How often the database was lost."""
         self.changed = asyncio.Condition()
         """Notified of every new tick, and of a connection lost or found again."""
         self.looked = asyncio.Condition()
-        """Notified when the snapshot is another than at the last look."""
+        """Notified after every look."""
 
     @property
     def latest(self) -> int:
@@ -114,6 +118,16 @@ class Ticker:
     def connected(self) -> bool:
         """Whether the last look at the database succeeded: otherwise `latest` may be old."""
         return self._connected
+
+    @property
+    def snapshot(self) -> str:
+        """The snapshot at the last look."""
+        return self._snapshot
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last look that succeeded began."""
+        return self._clock.now() - self._looked_at
 
     @property
     def live(self) -> int:
@@ -135,6 +149,17 @@ class Ticker:
         """Wait for a tick newer than `tick`; give the newest."""
         async with self.changed:
             await self.changed.wait_for(lambda: self._latest > tick)
+            return self._latest
+
+    async def covering(self) -> int:
+        """Give a tick that sees all that was committed before this call.
+
+        Waits until the database was looked at once more: ask within a time limit.
+        """
+        self.announce()
+        begun = self._begun
+        async with self.looked:
+            await self.looked.wait_for(lambda: self._done > begun)
             return self._latest
 
     async def wait_for_change(self, snapshot: str) -> str:
@@ -193,6 +218,8 @@ class Ticker:
         """Make a tick if a transaction has ended since the last look."""
         # Before the look: what is announced during it may have come too late for it.
         announced, self._announced = self._announced, False
+        self._begun += 1
+        began = self._clock.now()
         try:
             async with self._acquire() as connection:
                 snapshot = await connection.fetchval("select pg_current_snapshot()::text")
@@ -202,13 +229,13 @@ class Ticker:
         except BaseException:
             self._announced = self._announced or announced
             raise
-        if snapshot != self._snapshot:
-            self._snapshot = snapshot
-            async with self.looked:
-                self.looked.notify_all()
+        moved = newest > self._latest
+        self._latest = max(newest, self._latest)
+        self._snapshot, self._looked_at, self._done = snapshot, began, self._begun
+        async with self.looked:
+            self.looked.notify_all()
         await self._set_connected(connected=True)
-        if newest > self._latest:
-            self._latest = newest
+        if moved:
             self._changed_at = self._clock.now()
             async with self.changed:
                 self.changed.notify_all()
@@ -216,5 +243,6 @@ class Ticker:
     async def _set_connected(self, *, connected: bool) -> None:
         if connected != self._connected:
             self._connected = connected
+            self.losses += not connected
             async with self.changed:
                 self.changed.notify_all()

@@ -40,11 +40,15 @@ from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version
 from roost.web.kit import Kit, context_of, found, tagged
 from roost.web.query import invalid
+from roost.web.reads import PAST
 from roost.web.reply import Reply, empty, item
+from roost.web.shown import Shown
 from roost.web.written import Written
 
 READ, WRITE = "tasks:read", "tasks:write"
 _ITEM = f"{API}/tasks/{{id:str}}"
+_TASKS = frozenset({"tasks"})
+_CONVERSATIONS = frozenset({"tasks", "messages"})
 _THEN = (errors.MOMENT_IN_FUTURE, errors.MOMENT_NOT_KEPT)
 _CHANGE = (
     errors.TASK_NOT_FOUND,
@@ -97,11 +101,16 @@ class TaskRoutes:
         """Answer a page of tasks."""
         query: TaskQuery = call.query
         moment = await then(self.kit.database, query.as_of)
-        row, sort, given = await self._page(call, moment, alike=False)
-        if "words" in given and not row["total"] and self.alike:
-            # Only what has no match as written is compared for likeness: that reads every title.
-            row, sort, _ = await self._page(call, moment, alike=True)
-        return self.kit.conditional(call, lists.answer(query, sort, row))
+
+        async def read() -> Shown:
+            row, sort, given = await self._page(call, moment, alike=False)
+            if "words" in given and not row["total"] and self.alike:
+                # Only what has no match as written is compared for likeness: it reads all titles.
+                row, sort, _ = await self._page(call, moment, alike=True)
+            return Shown.of(lists.answer(query, sort, row))
+
+        tables = _TASKS if moment is None else PAST
+        return await self.kit.kept(call, tables, read, shared=not _is_about_me(query))
 
     async def _page(self, call: Call, moment: Moment | None, *, alike: bool) -> Any:  # noqa: ANN401 -- a record, and what it was asked by
         given = read_conditions(call.query, call.principal.user_id, alike=alike)
@@ -120,8 +129,12 @@ class TaskRoutes:
             raise invalid("search", "has nothing to search for")
         names = tuple(name for name in CONDITIONS if name in given)
         statement = queries.task_search(names)
-        row = await self.kit.read(call, statement, **given, limit=query.limit)
-        return self.kit.conditional(call, item(row["items"]))
+
+        async def read() -> Shown:
+            row = await self.kit.read(call, statement, **given, limit=query.limit)
+            return Shown.of(item(row["items"]))
+
+        return await self.kit.kept(call, _TASKS, read, shared=True)
 
     async def get(self, call: Call) -> Reply:
         """Answer one task."""
@@ -130,9 +143,14 @@ class TaskRoutes:
         statement, places = queries.TASK, {}
         if moment is not None:
             statement, places = past.TASK, {"of_id": [task_id], **moment.places()}
-        record = await self.kit.read(call, statement, task=task_id, **places)
-        row = found(record, errors.TASK_NOT_FOUND)
-        return self.kit.conditional(call, item(row["body"]), row["version"])
+
+        async def read() -> Shown:
+            record = await self.kit.read(call, statement, task=task_id, **places)
+            row = found(record, errors.TASK_NOT_FOUND)
+            return Shown.of(item(row["body"]), row["version"])
+
+        tables = _TASKS if moment is None else PAST
+        return await self.kit.kept(call, tables, read, shared=True)
 
     async def create(self, call: Call) -> Reply:
         """Make a task."""
@@ -147,10 +165,9 @@ class TaskRoutes:
             return await self.kit.change(call, work)
         # One statement is a transaction by itself: a round trip instead of four.
         task, xid = await insert_task_alone(self.kit.database, context_of(call), row)
-        self.kit.ticks.announce()
         reply = _created(task)
         reply.header("roost-txid", xid)
-        return reply
+        return await self.kit.committed(call, reply)
 
     async def patch(self, call: Call) -> Reply:
         """Apply a merge patch."""
@@ -200,10 +217,15 @@ class TaskRoutes:
             listing = past.CONVERSATION_THEN
             places = {"of_id": [task_id], "of_task_id": [task_id], **moment.places()}
         statement, values, sort = lists.prepare(listing, query, {"task": task_id})
-        row = await self.kit.read(call, statement, **values, **places)
-        if row["task"] is None:
-            raise ProblemError(errors.TASK_NOT_FOUND)
-        return self.kit.conditional(call, lists.answer(query, sort, row))
+
+        async def read() -> Shown:
+            row = await self.kit.read(call, statement, **values, **places)
+            if row["task"] is None:
+                raise ProblemError(errors.TASK_NOT_FOUND)
+            return Shown.of(lists.answer(query, sort, row))
+
+        tables = _CONVERSATIONS if moment is None else PAST
+        return await self.kit.kept(call, tables, read, shared=True)
 
     async def append(self, call: Call) -> Reply:
         """Add a message."""
@@ -216,6 +238,10 @@ class TaskRoutes:
             return item(body, 201)
 
         return await self.kit.change(call, work)
+
+
+def _is_about_me(query: TaskQuery) -> bool:
+    return "me" in (*(query.created_by or ()), *(query.assignee or ()))
 
 
 def _written(task: Written, status: int = 200) -> Reply:

@@ -18,10 +18,10 @@ _OPEN = re.compile(r"/api(?:/v1)?/(?:migration(?:/.*)?|users/me/?)|/v1/shape/?",
 _METHODS = b"GET, POST, DELETE"
 _TAKEN = (
     b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, "
-    b"Roost-Workspace, traceparent"
+    b"Roost-After-Tick, Roost-Workspace, traceparent"
 )
 _SHOWN = (
-    b"ETag, Location, Roost-Request-Id, Roost-Sha256, Retry-After, Preference-Applied, "
+    b"ETag, Location, Roost-Tick, Roost-Request-Id, Roost-Sha256, Retry-After, Preference-Applied, "
     b"Content-Disposition, RateLimit, RateLimit-Policy, Electric-Cursor, Electric-Handle, "
     b"Electric-Has-Data, Electric-Offset, Electric-Schema, Electric-Up-To-Date, "
     b"Electric-Internal-Known-Error"

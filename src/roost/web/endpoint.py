@@ -26,6 +26,7 @@ from roost.web.structs import camel
 API = "/api/v1"
 COOKIE = "roost_session"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_TICK = re.compile(r"[0-9]{1,18}")
 _WITH_BODY = {"POST", "PUT", "PATCH"}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -72,6 +73,8 @@ class Call:
     query: Any = None
     body: Any = None
     raw: bytes = b""
+    after: int | None = None
+    """The tick of `Roost-After-Tick`, which nothing that is shown may be older than."""
     _principal: Principal | None = None
     _admit: "Callable[[], Awaitable[Principal]] | None" = None
 
@@ -172,6 +175,7 @@ class Gate:
             if contract.permission is not None:
                 call._admit = partial(self._admit, call, contract, contract.permission)  # noqa: SLF001 -- the gate fills it in
                 await call.still_admitted()
+                call.after = _after_tick(scope)
             if not contract.foreign_query:
                 call.query = query.read(scope["query_string"])
             if decoder is not None:
@@ -230,6 +234,15 @@ class Gate:
                 errors.ORIGIN_REFUSED,
                 f"the Origin header is {origin!r}" if origin else "there is no Origin header",
             )
+
+
+def _after_tick(scope: Any) -> int | None:  # noqa: ANN401 -- ASGI's own type
+    text = header(scope, b"roost-after-tick")
+    if text is None:
+        return None
+    if not _TICK.fullmatch(text):
+        raise invalid("Roost-After-Tick", "must be a Roost-Tick that was given out", "tick")
+    return int(text)
 
 
 def _lack(principal: Principal, permission: str) -> str:

@@ -32,7 +32,8 @@ def with_headers(app: Any, ticks: Ticks, public_url: str | None = None) -> Any: 
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        tick = b"%d" % ticks.latest
+        # As of before anything was read: what is shown may be newer, never older.
+        usual = (*fixed, (b"roost-tick", b"%d" % ticks.latest))
 
         async def tagged(message: Any) -> None:  # noqa: ANN401 -- ASGI
             if message["type"] == "http.response.start":
@@ -40,8 +41,7 @@ def with_headers(app: Any, ticks: Ticks, public_url: str | None = None) -> Any: 
                 named = {name for name, _ in given}
                 message["headers"] = [
                     *given,
-                    *(header for header in fixed if header[0] not in named),
-                    (b"roost-tick", tick),
+                    *(header for header in usual if header[0] not in named),
                 ]
             await send(message)
 

@@ -1,8 +1,9 @@
 """What every room's routes are given: reads, changes, and the headers that go with them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
 
 from roost import errors
 from roost.db.pool import Database, Transaction
@@ -11,7 +12,12 @@ from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.web import etag, idempotency
 from roost.web.endpoint import Call
+from roost.web.reads import Reading, Reads, Unkept
 from roost.web.reply import Reply, item
+from roost.web.shown import Shown
+
+_COVERED_IN: Final = 2.0
+"""Seconds that an answer waits for a tick, at most."""
 
 
 class Ticks(Protocol):
@@ -23,6 +29,9 @@ class Ticks(Protocol):
 
     def announce(self) -> None:
         """A change has been committed."""
+
+    async def covering(self) -> int:
+        """Give a tick that sees all that was committed before this call."""
 
 
 def context_of(call: Call) -> Context:
@@ -39,6 +48,7 @@ class Kit:
 
     database: Database
     ticks: Ticks
+    reads: Reads = field(default_factory=Unkept)
 
     async def read(self, call: Call, statement: Statement, **values: object) -> Any:  # noqa: ANN401 -- a record
         """Run a tenant read for the one who asks; gives the row, or None."""
@@ -46,11 +56,35 @@ class Kit:
 
     def conditional(self, call: Call, reply: Reply, version: int | None = None) -> Reply:
         """Tag what was read, or answer 304 when the client has it already."""
-        tag = etag.item_tag(version, reply.body) if version else etag.body_tag(reply.body)
-        wanted = call.header("if-none-match")
-        if wanted is not None and etag.matches(wanted, tag.decode()):
-            reply = Reply(status=304)
-        reply.headers.append((b"etag", tag))
+        return Shown.of(reply, version).reply(call.header("if-none-match"))
+
+    async def kept(
+        self, call: Call, tables: frozenset[str], read: Reading, *, shared: bool = False
+    ) -> Reply:
+        """Answer what `read` gives, out of the cache where that is as good.
+
+        `tables` are those of the workspace that it is made of, and nothing else may it be made of
+        but the request; `shared` says that every member of the workspace is shown the same.
+        """
+        begun, after = self.ticks.latest, call.after
+        shown = await self.reads.shown(call, tables, read, after=after, shared=shared)
+        reply = shown.reply(call.header("if-none-match"))
+        if after is not None and after > begun:
+            reply.header("roost-tick", str(after))
+        return reply
+
+    async def committed(self, call: Call, reply: Reply) -> Reply:
+        """Say that this worker has committed something, which `reply` tells of.
+
+        Who goes by ticks is told one that sees it.
+        """
+        self.ticks.announce()
+        if call.after is not None:
+            try:
+                async with asyncio.timeout(_COVERED_IN):
+                    reply.header("roost-tick", str(await self.ticks.covering()))
+            except TimeoutError:
+                pass
         return reply
 
     async def change(self, call: Call, work: Callable[[Transaction], Awaitable[Reply]]) -> Reply:
@@ -77,9 +111,7 @@ class Kit:
                 await idempotency.record(transaction, call.principal, key, reply)
             return reply
 
-        reply = await self.database.write(context_of(call), once)
-        self.ticks.announce()
-        return reply
+        return await self.committed(call, await self.database.write(context_of(call), once))
 
 
 def tagged(body: str, version: int, status: int = 200) -> Reply:

@@ -135,6 +135,9 @@ def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
         found.append(_header("If-Match", "Change it only if this is still its ETag."))
     if endpoint.method == "GET" and contract.permission is not None:
         found.append(_header("If-None-Match", "Answer 304 if this is still its ETag."))
+    if contract.permission is not None:
+        described = "A `Roost-Tick` that was given out: show nothing older than it."
+        found.append(_header("Roost-After-Tick", described, 18))
     return found
 
 

@@ -1,0 +1,54 @@
+"""Whether anything was committed that the listener has not heard of: one look serves many."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
+
+from roost.journal.listener import Listener
+
+_LOOK: Final = "select pg_current_snapshot()::text"
+
+
+class Connection(Protocol):
+    """The part of asyncpg's connection that a look needs."""
+
+    async def fetchval(self, query: str) -> str:
+        """Run a statement and give the first row's first column."""
+
+
+class Freshness:
+    """Looks at the database for those who may not be shown what is a moment old."""
+
+    def __init__(
+        self, listener: Listener, acquire: Callable[[], AbstractAsyncContextManager[Connection]]
+    ) -> None:
+        """Take what gives a connection."""
+        self._listener = listener
+        self._acquire = acquire
+        self._current: asyncio.Task[str] | None = None
+        self._next: asyncio.Task[str] | None = None
+
+    async def is_current(self) -> bool:
+        """Whether everybody was told of all that was committed before this call.
+
+        The look begins after the call; all who call before it begins share it.
+        """
+        snapshot = await asyncio.shield(self._look())
+        ticker = self._listener.ticker
+        if snapshot == ticker.snapshot and self._listener.applied == ticker.latest:
+            return True
+        ticker.announce()
+        return False
+
+    def _look(self) -> "asyncio.Task[str]":
+        if self._next is None:
+            self._next = asyncio.create_task(self._after(self._current))
+        return self._next
+
+    async def _after(self, earlier: "asyncio.Task[str] | None") -> str:
+        if earlier is not None:
+            await asyncio.wait([earlier])
+        self._current, self._next = self._next, None
+        async with self._acquire() as connection:
+            return await connection.fetchval(_LOOK)

@@ -1,0 +1,34 @@
+"""What was read, as it is shown to whoever asks for it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from roost.web import etag
+from roost.web.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A body with its tag, and the headers that go with it."""
+
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    tag: bytes
+
+    @classmethod
+    def of(cls, reply: Reply, version: int | None = None) -> Self:
+        """Tag what was read; `version` is that of the one row that it shows."""
+        tag = etag.item_tag(version, reply.body) if version else etag.body_tag(reply.body)
+        return cls(reply.body, tuple(reply.headers), tag)
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.body)
+
+    def reply(self, if_none_match: str | None) -> Reply:
+        """Answer with it, or with 304 when the client has it already."""
+        if if_none_match is not None and etag.matches(if_none_match, self.tag.decode()):
+            return Reply(status=304, headers=[(b"etag", self.tag)])
+        headers = [*self.headers, (b"etag", self.tag)]
+        return Reply(self.body, headers=headers, media_type=None)
