@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.login.provider_login import ProviderLogin, provider_login
 from roost.identity.providers.transport import library
 from roost.identity.routes import IdentityRoutes
+from roost.identity.tables import workspace_users
 from roost.identity.workspaces.housekeeping import keep_clean
 from roost.journal.install import grant_sql, install_sql
 from roost.journal.listener import Listener
@@ -79,6 +80,7 @@ PUBLISHED: Mapping[str, Published] = {
     "messages": _published(messages, "tasks:read"),
     "environments": _published(environments, "environments:read"),
     "migrations": _published(migration_rows, "migration:read", "user_id"),
+    "users": replace(_published(workspace_users, "users:read"), stored_as="workspace_users"),
 }
 """The tables that clients may follow, and the columns that they see."""
 

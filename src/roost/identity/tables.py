@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -142,6 +143,35 @@ memberships = Table(
     CheckConstraint("role in ('owner', 'admin', 'member', 'viewer')", name="role"),
 )
 Index(None, memberships.c.user_id)
+
+
+class WorkspaceUserColumns(TypedColumns):
+    """A user as the members of a workspace see them, for who follows live.
+
+    Triggers of `users` and `memberships` write it; nobody else may.
+    """
+
+    workspace_id = tenant_id()
+    id = row_id()
+    kind = words()
+    name = words()
+    avatar_url: Named[str | None] = Column(Text)
+    role = words()
+    is_active: Named[bool] = Column(Boolean, nullable=False)
+    created_at: Named[datetime] = Column(DateTime(timezone=True), nullable=False)
+
+
+workspace_users = Table(
+    "workspace_users",
+    metadata,
+    WorkspaceUserColumns,
+    ForeignKeyConstraint(
+        ["workspace_id", "id"],
+        ["memberships.workspace_id", "memberships.user_id"],
+        ondelete="CASCADE",
+    ),
+)
+Index(None, workspace_users.c.id)
 
 
 class AccessTokenColumns(TypedColumns):

@@ -130,7 +130,10 @@ class ColumnFacts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table as it is now. `journaled` is its id in the journal, None when it is not journaled."""
+    """A table as it is now. `journaled` is its id in the journal, None when it is not journaled.
+
+    `stored_as` is its name in the database, where clients know it by another.
+    """
 
     oid: int
     schema: str
@@ -140,6 +143,7 @@ class Relation:
     journaled: int | None
     columns: tuple[ColumnFacts, ...]
     by_name: Mapping[str, ColumnFacts] = field(compare=False, repr=False)
+    stored_as: str | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -157,7 +161,7 @@ class Relation:
     @property
     def sql(self) -> str:
         """Its name in SQL."""
-        return f"{quoted(self.schema)}.{quoted(self.name)}"
+        return f"{quoted(self.schema)}.{quoted(self.stored_as or self.name)}"
 
     def schema_header(self, names: Sequence[str]) -> str:
         """What clients are told of these columns, as JSON in ASCII, for a header."""

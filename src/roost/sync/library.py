@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -32,12 +32,14 @@ ANYBODY = Reader()
 class Published:
     """A table that may be followed: its visible columns, all when there are none.
 
-    `owner` is the column that says whose a row is, where each may see their own only.
+    `owner` is the column that says whose a row is, where each may see their own only. `stored_as`
+    is the table's name in the database, where that is another.
     """
 
     columns: frozenset[str] = frozenset()
     permission: str = ""
     owner: str | None = None
+    stored_as: str | None = None
 
 
 class Shelf(Protocol):
@@ -125,18 +127,26 @@ class Library:
         return relation
 
     async def _look(self, table: TableName) -> Relation | None:
+        schema, name = table
+        published = self._shelf.published(table) or Published()
         async with self._source.database.connection() as connection:
-            return await find_relation(connection, *table)
+            found = await find_relation(connection, schema, published.stored_as or name)
+        if found is None or published.stored_as is None:
+            return found
+        return replace(found, name=name, stored_as=published.stored_as)
 
     async def mentioned(self, where: str | None, relation: Relation) -> dict[TableName, Scope]:
         """The tables that a condition's sub-queries may read, of those that it mentions.
 
-        Rows that are somebody's own are in none: whose they are depends on who asks.
+        Rows that are somebody's own are in none: whose they are depends on who asks. Neither is a
+        table that has another name in the database, where a condition is written out.
         """
         found: dict[TableName, Scope] = {}
         for table in tables_in(where or ""):
             published = self._shelf.published(table)
-            if published is None or published.owner or table == (relation.schema, relation.name):
+            if published is None or published.owner or published.stored_as:
+                continue
+            if table == (relation.schema, relation.name):
                 continue
             other, _ = await self.relation(table)
             found[table] = self.scope(other)

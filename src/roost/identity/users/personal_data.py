@@ -39,6 +39,7 @@ FATES: Mapping[str, tuple[Fate, str]] = {
     "login_attempts": ("deleted", "their log-ins"),
     "access_tokens": ("deleted", "their credentials"),
     "memberships": ("deleted", "they belong to nothing any more"),
+    "workspace_users": ("deleted", "they belong to nothing any more"),
     "workspaces": ("kept", "shared with others; the ones that were theirs alone are purged"),
     "invitations": ("unnamed", "that somebody was invited stays, the address goes"),
     "audit_events": ("unnamed", "what was done and when stays, from where goes"),
