@@ -289,6 +289,37 @@ MOVING = [
 ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "at > 'now'::text::timestamptz",
+        "at > cast(('no' || 'w') as timestamptz)",
+        "at > concat('no', 'w')::timestamptz",
+        "at > coalesce('now'::text, b::text)::timestamptz",
+        "d = (case when true then 'today' end)::date",
+        "d = any(array['to' || 'day']::date[])",
+        "at > ('{\"a\": \"now\"}'::jsonb ->> 'a')::timestamptz",
+        "at > lower('NOW')::timestamp",
+    ],
+)
+async def test_a_moment_that_moves_is_not_put_together(text: str) -> None:
+    with pytest.raises(ClauseError, match="moment"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "at > '2024-01-01'::date::timestamptz",
+        "d = any(array['2024-01-01', '2024-01-02']::date[])",
+        "(at - interval '1 day')::date = d",
+        "date_trunc('day', at)::date = d",
+    ],
+)
+async def test_a_moment_of_a_constant_or_column_is_taken(connection: Any, text: str) -> None:
+    assert isinstance(await rows_of(connection, read(text)), list)
+
+
 @pytest.mark.parametrize("word", MOVING)
 async def test_a_moment_that_moves_is_refused_however_it_is_given(
     connection: Any, word: str

@@ -316,6 +316,9 @@ async def test_shapes_are_dropped_in_development_by_their_own_tenant(stage: Stag
     given = await stage.up_to_date(table="environments", where="true and true")
     query = urlencode({"table": "environments", "handle": given["handle"]})
     assert (await stage.served.ask("DELETE", f"/v1/shape?{query}", {})).status == 401
+    others = await stage.theirs.token(stage.theirs.users["owner"])
+    assert (await stage.served.ask("DELETE", f"/v1/shape?{query}", others)).status == 404
+    assert (await stage.shape(**given)).status == 200
     answer = await stage.served.ask("DELETE", f"/v1/shape?{query}", stage.headers)
     assert answer.status == 202, answer.text
     assert (await stage.shape(**given)).status == 409

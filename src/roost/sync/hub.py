@@ -96,7 +96,7 @@ class Hub:
             await shape.advance(tick)
         except OVER:
             self._shapes.end(shape)
-            await self._store.retire(shape.handle, None)
+            await self._store.retire(shape.handle, None, shape.definition.workspace_id)
 
     async def keep_clean(self) -> None:
         """Forget what nobody can follow any more, now and every hour, until cancelled."""

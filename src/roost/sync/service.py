@@ -323,10 +323,10 @@ class Sync:
         if not self.options.allow_delete:
             raise plain(405, "DELETE not allowed")
         if request is None:
-            found = await self.shapes.retire(handle, None)
+            found = await self.shapes.retire(handle, None, reader.workspace_id)
         else:
             definition = await self.shapes.define(request, reader)
-            found = await self.shapes.retire(None, definition.identity)
+            found = await self.shapes.retire(None, definition.identity, reader.workspace_id)
         if not found:
             raise plain(404, "No existing shape found")
         return Answer(202, [("cache-control", "no-cache")])

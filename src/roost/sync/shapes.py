@@ -199,9 +199,11 @@ class Shapes:
         self._drop(shape)
         shape.retire()
 
-    async def retire(self, handle: str | None, identity: bytes | None) -> bool:
-        """End shapes for all workers; whether there were any."""
-        handles = await self._store.retire(handle, identity)
+    async def retire(
+        self, handle: str | None, identity: bytes | None, workspace_id: UUID | None
+    ) -> bool:
+        """End a tenant's shapes for all workers; whether there were any."""
+        handles = await self._store.retire(handle, identity, workspace_id)
         for each in handles:
             if (shape := self._by_handle.get(each)) is not None:
                 self.end(shape)

@@ -67,7 +67,9 @@ async def _produce(
             snapshot = SnapshotId.of(facts["snapshot"])
             chunks = 1 if is_last else None
             stored = Stored(handle, definition.identity, snapshot, facts["tick"], chunks)
-            await store.add(stored, definition.relation.oid, facts["snapshot"])
+            await store.add(
+                stored, definition.relation.oid, facts["snapshot"], definition.workspace_id
+            )
             ready.set_result((stored, body))
         else:
             await store.put_chunk(handle, number, body)

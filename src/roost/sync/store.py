@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
+from uuid import UUID
 
 from roost.db.pool import Database
 from roost.sync.messages import SnapshotId
 
 _INSERT: Final = (
-    "insert into sync.shape (handle, identity, relation, snapshot, tick, chunks)"
-    " values ($1, $2, $3, $4::text::pg_snapshot, $5, $6)"
+    "insert into sync.shape (handle, identity, relation, snapshot, tick, chunks, workspace_id)"
+    " values ($1, $2, $3, $4::text::pg_snapshot, $5, $6, $7)"
 )
 _FIND: Final = (
     "select identity, snapshot::text as snapshot, tick, chunks from sync.shape"
@@ -23,7 +24,8 @@ _LATEST: Final = (
 _RETIRE: Final = (
     "with gone as ("
     " update sync.shape set retired_at = clock_timestamp()"
-    " where (handle = $1 or identity = $2) and retired_at is null returning handle"
+    " where (handle = $1 or identity = $2) and workspace_id is not distinct from $3"
+    " and retired_at is null returning handle"
     "), parts as (delete from sync.chunk using gone where chunk.handle = gone.handle)"
     " select handle from gone"
 )
@@ -76,10 +78,12 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, stored: Stored, relation: int, snapshot: str) -> None:
+    async def add(
+        self, stored: Stored, relation: int, snapshot: str, workspace_id: UUID | None
+    ) -> None:
         """Make a shape known; `snapshot` is PostgreSQL's own text."""
         given = (stored.handle, stored.identity, relation, snapshot, stored.tick, stored.chunks)
-        await self._run(_INSERT, *given)
+        await self._run(_INSERT, *given, workspace_id)
 
     async def find(self, handle: str) -> Stored | None:
         """Look a shape up that has not been retired."""
@@ -98,9 +102,12 @@ class Store:
         [row] = await self._run(_LATEST, identity) or [None]
         return None if row is None else str(row["handle"])
 
-    async def retire(self, handle: str | None, identity: bytes | None) -> list[str]:
-        """End shapes, by handle or by definition; gives the handles."""
-        return [row["handle"] for row in await self._run(_RETIRE, handle, identity)]
+    async def retire(
+        self, handle: str | None, identity: bytes | None, workspace_id: UUID | None
+    ) -> list[str]:
+        """End shapes of a tenant, by handle or by definition; gives the handles."""
+        found = await self._run(_RETIRE, handle, identity, workspace_id)
+        return [row["handle"] for row in found]
 
     async def retired(self, handles: list[str]) -> list[str]:
         """Those of the handles that somebody has ended."""

@@ -38,6 +38,8 @@ TYPES: Final = frozenset(
 )
 MOMENTS: Final = frozenset({"date", "timestamp", "timestamptz", "time", "timetz"})
 """Types some texts of which mean another value each day."""
+MOMENTS_OF: Final = frozenset({"date_trunc", "timezone", "make_date"})
+"""Functions that give moments."""
 EXPRESSIONS: Final = {
     "AEXPR_OP": "{left} {operator} {right}",
     "AEXPR_OP_ANY": "{left} {operator} any ({right})",

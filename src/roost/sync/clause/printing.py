@@ -12,6 +12,8 @@ from roost.sync.clause.allowed import (
     BOOLEAN_TESTS,
     EXPRESSIONS,
     FUNCTIONS,
+    MOMENTS,
+    MOMENTS_OF,
     MOVING,
     OPERATORS,
     TYPES,
@@ -22,6 +24,9 @@ _DEEPEST: Final = 200
 _MOVING: Final = re.compile("now|today|tomorrow|yesterday", re.IGNORECASE)
 """What means another moment at each reading, where it is read as one; anywhere in a text, for
 `_today_12:00` is read as one, too."""
+
+_TAKEN_OUT: Final = frozenset({"->", "->>", "#>", "#>>"})
+"""Operators that take something out of JSON."""
 
 PLACE: Final = "\x00"
 """Around what is filled in later: no text that came from a client has it."""
@@ -191,7 +196,35 @@ def _boolean_test(printer: Printer, node: Tree) -> str:
 
 
 def _cast(printer: Printer, node: Tree) -> str:
-    return f"cast({printer.expression(node.arg)} as {_type(node.typeName)})"
+    type_ = _type(node.typeName)
+    if _names(node.typeName.names)[-1] in MOMENTS and not _is_moment(node.arg):
+        message = "a moment can be read out of a constant or a column only, not out of made-up text"
+        raise ClauseError(message, _location(node))
+    return f"cast({printer.expression(node.arg)} as {type_})"
+
+
+def _is_moment(node: Tree) -> bool:
+    """Whether no text that is put together here, such as `now`, is read as a moment."""
+    match node:
+        case ast.A_Const() | ast.ParamRef() | ast.ColumnRef():
+            return True
+        case ast.TypeCast(typeName=ast.TypeName(names=names)):
+            return _names(names)[-1] in MOMENTS
+        case ast.FuncCall():
+            return _names(node.funcname)[-1] in MOMENTS_OF
+        case ast.A_ArrayExpr():
+            return all(map(_is_moment, node.elements or ()))
+        case ast.A_Expr():
+            operator = _names(node.name)[-1]
+            return operator in {"+", "-"} or (operator in _TAKEN_OUT and _is_of_column(node))
+    return False
+
+
+def _is_of_column(node: Tree) -> bool:
+    """Whether it is a column, or something within a JSON column."""
+    if isinstance(node, ast.A_Expr) and _names(node.name)[-1] in _TAKEN_OUT:
+        return _is_of_column(node.lexpr)
+    return isinstance(node, ast.ColumnRef)
 
 
 def _type(node: Tree) -> str:
