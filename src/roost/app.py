@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,10 @@ from roost.settings import Settings
 from roost.sync import store as shape_store
 from roost.sync.library import FixedShelf, Published
 from roost.sync.options import SyncOptions
-from roost.sync.routes import ShapeRoutes
+from roost.sync.protocol import respond
+from roost.sync.routes import Respond, ShapeRoutes
 from roost.sync.service import Sync
+from roost.sync.upstream import Upstream, UpstreamOptions
 from roost.tasks.past import MESSAGE_KIND, TASK_KIND
 from roost.tasks.routes import TaskRoutes
 from roost.tasks.tables import messages, tasks
@@ -112,7 +115,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     logins: ProviderLogin | None = None,
     origins: Origins | None = None,
     background: Background | None = None,
-    sync: Sync | None = None,
+    shapes: Respond | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -125,7 +128,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),
         *AssetRoutes().endpoints(),
-        *ShapeRoutes(sync, PUBLISHED).endpoints(),
+        *ShapeRoutes(shapes, PUBLISHED).endpoints(),
         *probes.endpoints(),
     ]
     return [*endpoints, *page_endpoints(lambda: openapi.document(endpoints, __version__))]
@@ -141,7 +144,7 @@ class Parts:
     telemetry: Telemetry
     limits: Limits
     background: Background
-    sync: Sync
+    shapes: Respond
 
 
 class Application:
@@ -213,25 +216,41 @@ class Application:
         migrations = Migrations(database, secrets, ticker.announce)
         background = Background(migrations.keep_resuming)
         self._stack.push_async_callback(background.close)
-        options = SyncOptions(
-            allow_delete=not self._settings.production,
-            statement_timeout=self._settings.statement_timeout,
-            shared=False,
-        )
         listener = Listener(database.connection, ticker, lost=(DatabaseError,))
         await listener.start()
         self.cache = await self._cache(database, listener)
         if telemetry.metrics is not None:
             watch(telemetry.metrics, self.cache)
-        sync = Sync(database, listener, FixedShelf(PUBLISHED), options)
-        self._run_beside(sync.run())
+        shapes = self._shapes(database, listener)
         self._run_beside(listener.run())
-        parts = Parts(database, ticker, authenticator, telemetry, limits, background, sync)
+        parts = Parts(database, ticker, authenticator, telemetry, limits, background, shapes)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:
             # The first who logs in need not wait for it, nor everybody with them.
             self._run_beside(asyncio.to_thread(library))
         self._run_beside(migrations.keep_resuming())
+
+    def _shapes(self, database: Database, listener: Listener) -> Respond:
+        """Give what answers requests for shapes: this worker, or Electric elsewhere."""
+        settings, shelf = self._settings, FixedShelf(PUBLISHED)
+        if settings.electric_url is not None:
+            upstream = Upstream(
+                database,
+                shelf,
+                UpstreamOptions(
+                    settings.electric_url, settings.electric_secret, settings.statement_timeout
+                ),
+            )
+            self._stack.push_async_callback(upstream.close)
+            return upstream.respond
+        options = SyncOptions(
+            allow_delete=not settings.production,
+            statement_timeout=settings.statement_timeout,
+            shared=False,
+        )
+        sync = Sync(database, listener, shelf, options)
+        self._run_beside(sync.run())
+        return partial(respond, sync)
 
     async def _cache(self, database: Database, listener: Listener) -> Cache[Shown]:
         async with database.connection() as connection:
@@ -273,7 +292,7 @@ class Application:
             logins=provider_login(parts.database, secrets, settings),
             origins=origins,
             background=parts.background,
-            sync=parts.sync,
+            shapes=parts.shapes,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note

@@ -131,6 +131,10 @@ def _megabytes_or_none(name: str, value: str) -> int:
     return 0 if re.fullmatch("0+", value) else _megabytes(name, value)
 
 
+def _text(_name: str, value: str) -> str | None:
+    return value or None
+
+
 def _sign_up(name: str, value: str) -> bool:
     if value not in {"open", "closed"}:
         message = f"{name} must be open or closed, not {value!r}"
@@ -236,6 +240,14 @@ SETTINGS: tuple[Setting, ...] = (
         "`0`: nothing is kept.",
         _megabytes_or_none,
     ),
+    Setting(
+        "ROOST_ELECTRIC_URL",
+        "",
+        "An ElectricSQL server over this database, which then serves `/v1/shape` behind Roost's "
+        "guards. Empty: Roost serves it itself.",
+        _address,
+    ),
+    Setting("ROOST_ELECTRIC_SECRET", "", "The secret that the ElectricSQL server asks for.", _text),
     Setting("ROOST_BODY_LIMIT_MB", "16", "The largest request body, in MiB.", _megabytes),
     Setting(
         "ROOST_DUMP_LIMIT_MB", "64", "The largest dump `POST /migration` takes, MiB.", _megabytes
@@ -367,6 +379,8 @@ class Settings:
     trusted_proxies: tuple[str, ...]
     redis_url: str | None
     cache_limit: int
+    electric_url: str | None
+    electric_secret: str | None
     body_limit: int
     dump_limit: int
     journal_retention_days: int

@@ -27,6 +27,9 @@ _IS_THERE = (
     "select to_regprocedure('journal.since(bigint,uuid)') is not null"
     " and to_regclass('sync.chunk') is not null"
 )
+_IS_ANOTHERS = (
+    "select nspowner <> current_user::regrole from pg_namespace where nspname = 'journal'"
+)
 
 
 @app.command("serve")
@@ -74,6 +77,9 @@ async def _install(config: DatabaseConfig) -> None:
     """Make the journal and the tables of shapes, where that is not done yet."""
     connection = await asyncpg.connect(**connection_arguments(config))
     try:
+        # Whoever runs the statements owns the journal from then on: nobody else can write to it.
+        if await connection.fetchval(_IS_ANOTHERS) and await connection.fetchval(_IS_THERE):
+            return
         await connection.execute(install_sql())
         await connection.execute(store.install_sql())
     except asyncpg.InsufficientPrivilegeError as error:

@@ -104,14 +104,13 @@ class Library:
                 self._known[table] = (relation, time.monotonic())
         return stale
 
-    async def relation(self, table: TableName) -> tuple[Relation, frozenset[str]]:
-        """A published table and its published columns. RefusalError when there is none."""
+    async def relation(self, table: TableName) -> Relation:
+        """A published table. RefusalError when there is none."""
         known = self._known.get(table)
         if known is None or time.monotonic() - known[1] > self._fresh_for:
             relation = await self._find(table)
             known = self._known[table] = (relation, time.monotonic())
-        relation = known[0]
-        return relation, self.visible(relation)
+        return known[0]
 
     async def _find(self, table: TableName) -> Relation:
         if self._shelf.published(table) is None:
@@ -148,8 +147,7 @@ class Library:
                 continue
             if table == (relation.schema, relation.name):
                 continue
-            other, _ = await self.relation(table)
-            found[table] = self.scope(other)
+            found[table] = self.scope(await self.relation(table))
         return found
 
     def visible(self, relation: Relation) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """The protocol's HTTP: which methods there are, what they read, and what browsers may see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -28,8 +28,13 @@ async def respond(
     reader: Reader = ANYBODY,
 ) -> Answer:
     """Answer one request to `/v1/shape`, whatever comes of it."""
+    return await guarded(_respond(sync, method, scope, receive, reader))
+
+
+async def guarded(answering: Awaitable[Answer]) -> Answer:
+    """Give the answer, or what says why there is none."""
     try:
-        return await _respond(sync, method, scope, receive, reader)
+        return await answering
     except RefusalError as error:
         return answer.refusal(error)
     except asyncpg.QueryCanceledError:
@@ -46,10 +51,19 @@ async def _respond(sync: Sync, method: str, scope: Any, receive: Any, reader: Re
     query = scope["query_string"]
     if method == "DELETE":
         return await sync.delete(*read_dropped(query), reader)
-    given = await body.read(scope, receive, _BODY_LIMIT) if method == "POST" else None
+    request = read_request(query, await read_body(method, scope, receive))
+    return await sync.answer(request, reader, tag_of(scope))
+
+
+async def read_body(method: str, scope: Any, receive: Any) -> bytes | None:  # noqa: ANN401 -- ASGI
+    """Read a subset's body, where there is one."""
+    return await body.read(scope, receive, _BODY_LIMIT) if method == "POST" else None
+
+
+def tag_of(scope: Any) -> str | None:  # noqa: ANN401 -- ASGI
+    """Give `If-None-Match`."""
     wanted = dict(scope["headers"]).get(b"if-none-match")
-    tag = None if wanted is None else wanted.decode("latin-1")
-    return await sync.answer(read_request(query, given), reader, tag)
+    return None if wanted is None else wanted.decode("latin-1")
 
 
 def cross_origin() -> Headers:

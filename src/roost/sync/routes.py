@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -15,10 +15,9 @@ from roost.errors import ProblemError
 from roost.sync import answer
 from roost.sync.answer import Answer
 from roost.sync.library import Published, Reader, missing
-from roost.sync.protocol import JSON, encoded, respond
+from roost.sync.protocol import JSON, encoded
 from roost.sync.refusal import RefusalError
 from roost.sync.request import table_of
-from roost.sync.service import Sync
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.event_stream import sent_until_gone
 from roost.web.reply import Reply
@@ -28,6 +27,10 @@ _LOOK_AGAIN: Final = 3.0
 """Seconds after which a waiting request's log-in is looked at again."""
 _ABOUT: Final = "Follow a table: its rows, then every change, in ElectricSQL's protocol"
 _ABOUT_SUBSET: Final = "Read some rows of a table that is followed, in ElectricSQL's protocol"
+
+
+Respond = Callable[[str, Any, Any, Reader], Awaitable[Answer]]
+"""Answers a request (method, scope, receive) of a reader, in the protocol."""
 
 
 class SubsetBody(msgspec.Struct):
@@ -66,7 +69,7 @@ class Streaming(Reply):
 class ShapeRoutes:
     """The route, and who may follow what: `published` says which permission each table needs."""
 
-    sync: Sync | None
+    respond: Respond | None
     published: Mapping[str, Published]
     look_again: float = _LOOK_AGAIN
     _looks: dict[UUID, tuple[float, asyncio.Future[None]]] = field(default_factory=dict)
@@ -90,12 +93,12 @@ class ShapeRoutes:
 
     async def _serve(self, call: Call) -> Reply:
         request = call.request
-        assert self.sync is not None  # noqa: S101 -- only where routes are described is there none
+        assert self.respond is not None  # noqa: S101 -- there is one but where routes are described
         try:
             reader = self._reader(call)
         except RefusalError as error:
             return Streaming(answer.refusal(error), None)
-        answering = respond(self.sync, request.method, request.scope, request.receive, reader)
+        answering = self.respond(request.method, request.scope, request.receive, reader)
         given = await self._while_admitted(call, answering)
         if request.method == "POST":
             await call.still_admitted()  # the body may have taken its time

@@ -66,7 +66,7 @@ class Shapes:
 
     async def define(self, request: ShapeRequest, reader: Reader) -> Definition:
         """Say which shape is meant. RefusalError names what is wrong."""
-        relation, _ = await self.library.relation(request.table)
+        relation = await self.library.relation(request.table)
         asked = (
             *(reader, relation.oid, relation.signature, request.where, request.columns),
             *(tuple(sorted(request.params.items())), request.full, request.changes_only),
@@ -83,7 +83,7 @@ class Shapes:
     async def _is_as_it_was(self, definition: Definition) -> bool:
         """Whether the tables that the condition reads are the ones that it was read for."""
         for each in definition.dependencies:
-            now, _ = await self.library.relation((each.schema, each.name))
+            now = await self.library.relation((each.schema, each.name))
             if now.signature != each.signature:
                 return False
         return True
@@ -107,7 +107,7 @@ class Shapes:
                     connection, relation, clause, lambda text: invalid("where", text)
                 )
             found = [await self.library.relation(table) for table in clause.tables]
-            dependencies = tuple(each for each, _ in found)
+            dependencies = tuple(found)
         return Definition(
             relation,
             columns,
