@@ -4,7 +4,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from benchmarks import (
     bulk,
@@ -12,6 +13,8 @@ from benchmarks import (
     p2_again,
     p3_create,
     p4_migrate,
+    p5_live,
+    p6_fan_out,
     p7_asof,
     p9_start,
     p10_telemetry,
@@ -20,7 +23,7 @@ from benchmarks.measure import Plan
 from benchmarks.processes import BenchError
 from benchmarks.stage import stage
 
-_NAMES = ("p1", "p2", "p3", "p4", "p7", "p9", "p10", "bulk")
+_NAMES = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p10", "bulk")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,18 +56,19 @@ def _warn_if_busy() -> None:
 
 
 def _run(chosen: Sequence[str], plan: Plan) -> None:
-    if "p9" in chosen:
-        p9_start.run()
-    if "p10" in chosen:
-        p10_telemetry.run(plan)
-    if "p2" in chosen:
-        p2_again.run(plan)
-    if "bulk" in chosen:
-        bulk.run()
-    if "p4" in chosen:
-        p4_migrate.run()
-    if "p7" in chosen:
-        p7_asof.run()
+    alone: dict[str, Callable[[], None]] = {
+        "p9": p9_start.run,
+        "p10": partial(p10_telemetry.run, plan),
+        "p2": partial(p2_again.run, plan),
+        "bulk": bulk.run,
+        "p4": p4_migrate.run,
+        "p5": p5_live.run,
+        "p6": p6_fan_out.run,
+        "p7": p7_asof.run,
+    }
+    for name, run in alone.items():
+        if name in chosen:
+            run()
     if "p1" in chosen or "p3" in chosen:
         with stage() as all_servers:
             # Reading first: P3 adds rows.

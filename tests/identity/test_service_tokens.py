@@ -59,7 +59,7 @@ async def test_a_service_token_is_an_agent_of_its_own(
     journal = await world.owner.fetch(
         "select actor_id from journal.journal where row_id like $1", f"%{agent['id']}%"
     )
-    assert [row["actor_id"] for row in journal] == [ann.id], "the maker made it"
+    assert {row["actor_id"] for row in journal} == {ann.id}, "the maker made it"
 
 
 async def test_what_an_agent_does_is_told_as_the_agents(

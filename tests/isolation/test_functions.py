@@ -18,6 +18,8 @@ TOLD = {
     # what each may tell or do, whoever calls it
     "erase_user()": "slugs of the caller's own workspaces that are in the way",
     "refuse_erased()": "that a user was erased, to who writes a row of theirs",
+    "show_member()": "nothing: it writes what members see of who joins",
+    "show_user()": "nothing: it writes what members see of who changes",
     "journal.redact(regclass,name,text[],name[],uuid[])": "how many entries of all tenants lost "
     "their words, to an erasure",
     "journal.keys_of(regclass,name,text[])": "keys of all tenants' rows, likewise",
@@ -104,6 +106,8 @@ async def test_every_other_function_of_the_journal_is_closed_or_harmless(tenants
 CLOSED = {
     # those that the pool's role may not call, and how it would
     "refuse_erased()": "select refuse_erased()",
+    "show_member()": "select show_member()",
+    "show_user()": "select show_user()",
     "journal.redact(regclass,name,text[],name[],uuid[])": (
         "select journal.redact('public.users', 'id', '{x}')"
     ),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -16,7 +17,7 @@ from roost.web.reads import Reading, Reads, Unkept
 from roost.web.reply import Reply, item
 from roost.web.shown import Shown
 
-_COVERED_IN: Final = 2.0
+_COVERED_IN: Final = 10.0
 """Seconds that an answer waits for a tick, at most."""
 
 
@@ -69,8 +70,8 @@ class Kit:
         begun, after = self.ticks.latest, call.after
         shown = await self.reads.shown(call, tables, read, after=after, shared=shared)
         reply = shown.reply(call.header("if-none-match"))
-        if after is not None and after > begun:
-            reply.header("roost-tick", str(after))
+        if after is not None:
+            reply.header("roost-tick", str(max(after, begun)))
         return reply
 
     async def committed(self, call: Call, reply: Reply) -> Reply:
@@ -80,11 +81,11 @@ class Kit:
         """
         self.ticks.announce()
         if call.after is not None:
-            try:
+            tick = call.after
+            with suppress(TimeoutError):
                 async with asyncio.timeout(_COVERED_IN):
-                    reply.header("roost-tick", str(await self.ticks.covering()))
-            except TimeoutError:
-                pass
+                    tick = await self.ticks.covering()
+            reply.header("roost-tick", str(max(tick, call.after)))
         return reply
 
     async def change(self, call: Call, work: Callable[[Transaction], Awaitable[Reply]]) -> Reply:
