@@ -151,11 +151,14 @@ class Ticker:
             await self.changed.wait_for(lambda: self._latest > tick)
             return self._latest
 
-    async def covering(self) -> int:
-        """Give a tick that sees all that was committed before this call.
+    async def covering(self, moment: float | None = None) -> int:
+        """Give a tick that sees all that was committed before this call, or before a moment.
 
-        Waits until the database was looked at once more: ask within a time limit.
+        The moment is one of `time.monotonic`. Waits, where the database was not looked at since,
+        until it was: ask within a time limit.
         """
+        if moment is not None and self._looked_at > moment:
+            return self._latest
         self.announce()
         begun = self._begun
         async with self.looked:

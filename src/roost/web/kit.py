@@ -31,8 +31,8 @@ class Ticks(Protocol):
     def announce(self) -> None:
         """A change has been committed."""
 
-    async def covering(self) -> int:
-        """Give a tick that sees all that was committed before this call."""
+    async def covering(self, moment: float | None = None) -> int:
+        """Give a tick that sees all that was committed before this call, or before a moment."""
 
 
 def context_of(call: Call) -> Context:
@@ -67,12 +67,9 @@ class Kit:
         `tables` are those of the workspace that it is made of, and nothing else may it be made of
         but the request; `shared` says that every member of the workspace is shown the same.
         """
-        begun, after = self.ticks.latest, call.after
-        shown = await self.reads.shown(call, tables, read, after=after, shared=shared)
+        shown = await self.reads.shown(call, tables, read, after=call.after, shared=shared)
         reply = shown.reply(call.header("if-none-match"))
-        if after is not None:
-            reply.header("roost-tick", str(max(after, begun)))
-        return reply
+        return await self._covered(call, reply, shown.read_at)
 
     async def committed(self, call: Call, reply: Reply) -> Reply:
         """Say that this worker has committed something, which `reply` tells of.
@@ -80,11 +77,18 @@ class Kit:
         Who goes by ticks is told one that sees it.
         """
         self.ticks.announce()
+        return await self._covered(call, reply)
+
+    async def _covered(self, call: Call, reply: Reply, moment: float | None = None) -> Reply:
+        """Tell who goes by ticks one that sees all that they are shown.
+
+        What was read may show what no tick has seen yet: another worker would know nothing of it.
+        """
         if call.after is not None:
             tick = call.after
             with suppress(TimeoutError):
                 async with asyncio.timeout(_COVERED_IN):
-                    tick = await self.ticks.covering()
+                    tick = await self.ticks.covering(moment)
             reply.header("roost-tick", str(max(tick, call.after)))
         return reply
 

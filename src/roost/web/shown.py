@@ -1,5 +1,6 @@
 """What was read, as it is shown to whoever asks for it."""
 
+import time
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,17 +10,21 @@ from roost.web.reply import Reply
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A body with its tag, and the headers that go with it."""
+    """A body with its tag, and the headers that go with it.
+
+    `read_at` is when it had been read, by `time.monotonic`.
+    """
 
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     tag: bytes
+    read_at: float
 
     @classmethod
     def of(cls, reply: Reply, version: int | None = None) -> Self:
         """Tag what was read; `version` is that of the one row that it shows."""
         tag = etag.item_tag(version, reply.body) if version else etag.body_tag(reply.body)
-        return cls(reply.body, tuple(reply.headers), tag)
+        return cls(reply.body, tuple(reply.headers), tag, time.monotonic())
 
     @property
     def size(self) -> int:
