@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +11,8 @@ from uuid import UUID
 import msgspec
 
 from roost import errors
+from roost.db.faults import DatabaseError
+from roost.db.pool import LOST
 from roost.errors import ProblemError
 from roost.sync import answer
 from roost.sync.answer import Answer
@@ -33,6 +35,14 @@ Respond = Callable[[str, Any, Any, Reader], Awaitable[Answer]]
 """Answers a request (method, scope, receive) of a reader, in the protocol."""
 
 
+Watching = AbstractContextManager["asyncio.Future[None]"]
+"""Gives what is done when somebody may not follow any more."""
+
+
+Who = tuple[UUID, UUID]
+"""A credential, and the workspace that it is used in."""
+
+
 class SubsetBody(msgspec.Struct):
     """Which rows; `params` are the values of `$1` and so on, by number."""
 
@@ -46,23 +56,33 @@ class SubsetBody(msgspec.Struct):
 class Streaming(Reply):
     """An answer of the protocol: whole, or events until they end."""
 
-    __slots__ = ("events",)
+    __slots__ = ("events", "watching")
 
-    def __init__(self, given: Answer, events: AsyncGenerator[bytes, None] | None) -> None:
+    def __init__(self, given: Answer, watching: Watching | None = None) -> None:
         named = {name for name, _ in given.headers}
         headers = given.headers
         if given.body and "content-type" not in named:
             headers = [*headers, JSON]
         super().__init__(given.body, given.status, encoded(headers), media_type=None)
-        self.events = events
+        self.events = given.events
+        self.watching = watching
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
         """Send it."""
-        if self.events is None or scope["method"] == "HEAD":
+        if self.events is None or self.watching is None or scope["method"] == "HEAD":
             await super().__call__(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await sent_until_gone(self.events, receive, send)
+        with self.watching as refused:
+            await sent_until_gone(self.events, receive, send, refused)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """`refused` is done when those may not follow any more who have so many streams open."""
+
+    refused: asyncio.Future[None]
+    streams: int = 0
 
 
 @dataclass(slots=True)
@@ -72,7 +92,8 @@ class ShapeRoutes:
     respond: Respond | None
     published: Mapping[str, Published]
     look_again: float = _LOOK_AGAIN
-    _looks: dict[UUID, tuple[float, asyncio.Future[None]]] = field(default_factory=dict)
+    _looks: dict[Who, tuple[float, asyncio.Future[None]]] = field(default_factory=dict)
+    _watches: dict[Who, "_Watch"] = field(default_factory=dict)
 
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
@@ -97,13 +118,12 @@ class ShapeRoutes:
         try:
             reader = self._reader(call)
         except RefusalError as error:
-            return Streaming(answer.refusal(error), None)
+            return Streaming(answer.refusal(error))
         answering = self.respond(request.method, request.scope, request.receive, reader)
         given = await self._while_admitted(call, answering)
         if request.method == "POST":
             await call.still_admitted()  # the body may have taken its time
-        events = None if given.events is None else self._admitted_events(call, given.events)
-        return Streaming(given, events)
+        return Streaming(given, self._watching(call))
 
     def _reader(self, call: Call) -> Reader:
         """Whose rows the request may see. RefusalError, ProblemError."""
@@ -131,39 +151,47 @@ class ShapeRoutes:
         finally:
             task.cancel()
 
-    async def _admitted_events(
-        self, call: Call, events: AsyncGenerator[bytes, None]
-    ) -> AsyncGenerator[bytes, None]:
-        """The events, until they end or the caller may not have them any more."""
-        async with aclosing(events) as parts:
-            coming: asyncio.Task[bytes] = asyncio.ensure_future(anext(parts))
+    @contextmanager
+    def _watching(self, call: Call) -> Iterator["asyncio.Future[None]"]:
+        """Have one watch over all streams of a credential in a workspace."""
+        who = _who(call)
+        watch = self._watches.get(who)
+        if watch is None:
+            watch = self._watches[who] = _Watch(asyncio.ensure_future(self._until_refused(call)))
+        watch.streams += 1
+        try:
+            yield watch.refused
+        finally:
+            watch.streams -= 1
+            if watch.streams == 0:
+                watch.refused.cancel()
+                del self._watches[who]
+
+    async def _until_refused(self, call: Call) -> None:
+        while True:
+            await asyncio.sleep(self.look_again)
             try:
-                while True:
-                    done, _ = await asyncio.wait([coming], timeout=self.look_again)
-                    if not done:
-                        await self._look(call)
-                        continue
-                    yield coming.result()
-                    coming = asyncio.ensure_future(anext(parts))
-            except (StopAsyncIteration, ProblemError):
+                await self._look(call)
+            except (ProblemError, DatabaseError, *LOST):
                 return
-            finally:
-                coming.cancel()
-                await asyncio.wait([coming])
 
     async def _look(self, call: Call) -> None:
         """Ask whether the caller may still; once for all who wait with the same credential."""
-        credential, now = call.principal.credential_id, time.monotonic()
-        at, looking = self._looks.get(credential, (0.0, None))
+        who, now = _who(call), time.monotonic()
+        at, looking = self._looks.get(who, (0.0, None))
         if looking is None or now - at > self.look_again / 2:
             looking = asyncio.ensure_future(call.still_admitted())
-            self._looks[credential] = now, looking
-            looking.add_done_callback(lambda _: self._forget(credential, looking))
+            self._looks[who] = now, looking
+            looking.add_done_callback(lambda _: self._forget(who, looking))
         await asyncio.shield(looking)
 
-    def _forget(self, credential: UUID, looking: "asyncio.Future[None] | None") -> None:
-        known = self._looks.get(credential)
+    def _forget(self, who: Who, looking: "asyncio.Future[None] | None") -> None:
+        known = self._looks.get(who)
         if known is not None and known[1] is looking:
-            del self._looks[credential]
+            del self._looks[who]
         if looking is not None and not looking.cancelled():
             looking.exception()
+
+
+def _who(call: Call) -> Who:
+    return call.principal.credential_id, call.principal.workspace_id

@@ -42,12 +42,21 @@ class EventStream(Reply):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def sent_until_gone(events: AsyncGenerator[bytes, None], receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
-    """Send what comes until there is no more, or until the reader has gone; ends the answer."""
+async def sent_until_gone(
+    events: AsyncGenerator[bytes, None],
+    receive: Any,  # noqa: ANN401 -- ASGI
+    send: Any,  # noqa: ANN401 -- ASGI
+    refused: "asyncio.Future[None] | None" = None,
+) -> None:
+    """Send what comes until there is no more, or until the reader has gone; ends the answer.
+
+    `refused` is done when the reader may not have it any more.
+    """
     sending = asyncio.create_task(_send(events, send))
     leaving = asyncio.create_task(_gone(receive))
+    ends = [sending, leaving] if refused is None else [sending, leaving, refused]
     try:
-        await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in (sending, leaving):
             task.cancel()
