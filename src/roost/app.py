@@ -44,9 +44,9 @@ from roost.migration.service import Migrations
 from roost.migration.tables import migrations as migration_rows
 from roost.settings import Settings
 from roost.sync import store as shape_store
-from roost.sync.library import FixedShelf, Published
 from roost.sync.options import SyncOptions
 from roost.sync.protocol import respond
+from roost.sync.publication import FixedPublication, Published
 from roost.sync.routes import Respond, ShapeRoutes
 from roost.sync.service import Sync
 from roost.sync.upstream import Upstream, UpstreamOptions
@@ -232,11 +232,11 @@ class Application:
 
     def _shapes(self, database: Database, listener: Listener) -> Respond:
         """Give what answers requests for shapes: this worker, or Electric elsewhere."""
-        settings, shelf = self._settings, FixedShelf(PUBLISHED)
+        settings, publication = self._settings, FixedPublication(PUBLISHED)
         if settings.electric_url is not None:
             upstream = Upstream(
                 database,
-                shelf,
+                publication,
                 UpstreamOptions(
                     settings.electric_url, settings.electric_secret, settings.statement_timeout
                 ),
@@ -248,7 +248,7 @@ class Application:
             statement_timeout=settings.statement_timeout,
             shared=False,
         )
-        sync = Sync(database, listener, shelf, options)
+        sync = Sync(database, listener, publication, options)
         self._run_beside(sync.run())
         return partial(respond, sync)
 

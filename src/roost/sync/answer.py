@@ -51,14 +51,6 @@ def etag_of(shape: Shape, asked: Offset, given: Offset, *, unique: bool = False)
     return f'"{shape.handle}:{start}:{given}{once}"'
 
 
-def matches(header: str | None, tag: str) -> bool:
-    """Whether `If-None-Match` has the tag."""
-    if header is None:
-        return False
-    tags = {each.strip().removeprefix("W/") for each in header.split(",")}
-    return "*" in tags or tag in tags
-
-
 def head(shape: Shape, offset: Offset, *, has_data: bool) -> Headers:
     """What every answer of a shape says."""
     return [

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -59,10 +59,11 @@ class Definition:
     changes_only: bool = False
     workspace_id: UUID | None = None
     user_id: UUID | None = None
+    identity: bytes = field(init=False)
+    """32 bytes that tell it from any other definition, and from itself before a DDL."""
 
-    @property
-    def identity(self) -> bytes:
-        """32 bytes that tell it from any other definition, and from itself before a DDL."""
+    def __post_init__(self) -> None:
+        """Work its identity out, once."""
         condition = self.condition
         facts = (
             self.relation.oid,
@@ -75,12 +76,8 @@ class Definition:
             self.workspace_id,
             self.user_id,
         )
-        return hashlib.sha256(msgspec.json.encode(facts)).digest()
-
-    @property
-    def all_columns(self) -> bool:
-        """Whether no column is left out."""
-        return len(self.columns) == len(self.relation.columns)
+        identity = hashlib.sha256(msgspec.json.encode(facts)).digest()
+        object.__setattr__(self, "identity", identity)
 
 
 def chosen_columns(

@@ -122,7 +122,7 @@ class Hub:
             await asyncio.sleep(self._options.look_every)
         else:
             seen = await self._ticker.wait_for_change(seen)
-        stale = await self._shapes.library.refresh()
+        stale = await self._shapes.relations.refresh()
         for shape in self._shapes.all:
             tables = (shape.definition.relation, *shape.definition.dependencies)
             if any(each.oid in stale for each in tables):

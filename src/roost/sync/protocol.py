@@ -8,7 +8,7 @@ import asyncpg
 from roost.db.faults import DatabaseError, UnavailableError
 from roost.sync import answer
 from roost.sync.answer import Answer, Headers
-from roost.sync.library import ANYBODY, Reader
+from roost.sync.publication import ANYBODY, Reader
 from roost.sync.refusal import RefusalError, invalid, unavailable
 from roost.sync.request import read_dropped, read_request
 from roost.sync.service import Sync

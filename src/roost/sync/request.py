@@ -46,7 +46,6 @@ class ShapeRequest:
     full: bool = False
     changes_only: bool = False
     subset: Subset | None = None
-    token: str | None = None
 
 
 def read_request(query: bytes, body: bytes | None = None) -> ShapeRequest:
@@ -80,7 +79,6 @@ def read_request(query: bytes, body: bytes | None = None) -> ShapeRequest:
         full=_choice(given, "replica", "default", "full") == "full",
         changes_only=_choice(given, "log", "full", "changes_only") == "changes_only",
         subset=subset,
-        token=given.get("secret") or given.get("api_secret"),
     )
 
 

@@ -16,8 +16,8 @@ from roost.db.pool import LOST
 from roost.errors import ProblemError
 from roost.sync import answer
 from roost.sync.answer import Answer
-from roost.sync.library import Published, Reader, missing
 from roost.sync.protocol import JSON, encoded
+from roost.sync.publication import Published, Reader, missing
 from roost.sync.refusal import RefusalError
 from roost.sync.request import table_of
 from roost.web.endpoint import Call, Contract, Endpoint

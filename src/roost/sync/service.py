@@ -9,10 +9,10 @@ from roost.journal.listener import Listener
 from roost.sync import answer
 from roost.sync.answer import Answer
 from roost.sync.hub import OVER, Hub
-from roost.sync.library import ANYBODY, Library, Reader, Shelf
 from roost.sync.messages import joined, up_to_date
 from roost.sync.offsets import BEFORE_ALL, NOW, SNAPSHOT_END, Offset, end_of, end_of_tick
 from roost.sync.options import SyncOptions
+from roost.sync.publication import ANYBODY, Publication, Reader, Relations
 from roost.sync.refusal import RefusalError, invalid, must_refetch, plain, unavailable
 from roost.sync.request import ShapeRequest
 from roost.sync.shape import Shape
@@ -20,6 +20,7 @@ from roost.sync.shapes import Shapes
 from roost.sync.source import Source
 from roost.sync.store import Store
 from roost.sync.subset import read_subset
+from roost.web import etag
 
 _CHECKPOINT = 1 << 10
 """Ticks after which a client that has heard nothing is moved on, so that its place is kept."""
@@ -32,16 +33,16 @@ class Sync:
         self,
         database: Database,
         listener: Listener,
-        shelf: Shelf,
+        publication: Publication,
         options: SyncOptions | None = None,
     ) -> None:
         """Serve from where the listener is, which must have been started."""
         self.options = options or SyncOptions()
         source = Source(database, self.options.statement_timeout)
-        library = Library(source, shelf, self.options.look_every or 60.0)
+        relations = Relations(source, publication, self.options.look_every or 60.0)
         self._store = Store(database)
         self._source = source
-        self.shapes = Shapes(source, library, self._store, self.options)
+        self.shapes = Shapes(source, relations, self._store, self.options)
         self.hub = Hub(listener, self.shapes, self._store, self.options)
         self._ticker = listener.ticker
 
@@ -115,7 +116,7 @@ class Sync:
             answer.caching(self.options, first=True, live=False, sse=False),
             ("etag", tag),
         ]
-        if answer.matches(if_none_match, tag):
+        if if_none_match is not None and etag.matches(if_none_match, tag):
             return Answer(304, headers)
         return Answer(200, headers, shape.first or b"")
 
@@ -167,7 +168,7 @@ class Sync:
         ]
         if is_all:
             headers.append(("electric-up-to-date", ""))
-        if answer.matches(if_none_match, tag):
+        if if_none_match is not None and etag.matches(if_none_match, tag):
             return Answer(304, headers)
         return Answer(200, headers, body)
 

@@ -34,7 +34,6 @@ class Shape:
         self.first: bytes | None = None
         self.rest: asyncio.Task[int] | None = None
         self.made_at = 0.0
-        self.used_at = 0.0
         self.waiting = 0
         self.is_retired = False
         self.entries: deque[Entry] = deque()

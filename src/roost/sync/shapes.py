@@ -18,9 +18,9 @@ from roost.sync.definition import (
 from roost.sync.dependent import DependentLog
 from roost.sync.feed import Feed
 from roost.sync.identifiers import quoted
-from roost.sync.library import Library, Reader
 from roost.sync.log import PlainLog
 from roost.sync.options import SyncOptions
+from roost.sync.publication import Reader, Relations
 from roost.sync.refusal import invalid, unavailable
 from roost.sync.request import ShapeRequest
 from roost.sync.shape import Log, Shape
@@ -36,9 +36,9 @@ class Shapes:
     """Finds, makes, keeps and ends them."""
 
     def __init__(
-        self, source: Source, library: Library, store: Store, options: SyncOptions
+        self, source: Source, relations: Relations, store: Store, options: SyncOptions
     ) -> None:
-        self.library = library
+        self.relations = relations
         self._source = source
         self._store = store
         self._options = options
@@ -66,7 +66,7 @@ class Shapes:
 
     async def define(self, request: ShapeRequest, reader: Reader) -> Definition:
         """Say which shape is meant. RefusalError names what is wrong."""
-        relation = await self.library.relation(request.table)
+        relation = await self.relations.get(request.table)
         asked = (
             *(reader, relation.oid, relation.signature, request.where, request.columns),
             *(tuple(sorted(request.params.items())), request.full, request.changes_only),
@@ -83,7 +83,7 @@ class Shapes:
     async def _is_as_it_was(self, definition: Definition) -> bool:
         """Whether the tables that the condition reads are the ones that it was read for."""
         for each in definition.dependencies:
-            now = await self.library.relation((each.schema, each.name))
+            now = await self.relations.get((each.schema, each.name))
             if now.signature != each.signature:
                 return False
         return True
@@ -91,11 +91,11 @@ class Shapes:
     async def _define(
         self, request: ShapeRequest, reader: Reader, relation: Relation
     ) -> Definition:
-        published = self.library.visible(relation)
+        published = self.relations.visible(relation)
         columns = chosen_columns(relation, request.columns, published)
-        tables = await self.library.mentioned(request.where, relation)
+        tables = await self.relations.mentioned(request.where, relation)
         clause = read_condition(request, relation, published, tables.get)
-        owner = self.library.owner(relation)
+        owner = self.relations.owner(relation)
         if owner is not None:
             mine = _owned(relation, owner, reader)
             clause = mine if clause is None else both(mine, clause)
@@ -106,7 +106,7 @@ class Shapes:
                 condition = await accepted(
                     connection, relation, clause, lambda text: invalid("where", text)
                 )
-            found = [await self.library.relation(table) for table in clause.tables]
+            found = [await self.relations.get(table) for table in clause.tables]
             dependencies = tuple(found)
         return Definition(
             relation,
@@ -154,7 +154,7 @@ class Shapes:
         try:
             taken = await take(definition, self._source, self._store, self._options.chunk_bytes)
         except ChangedError:
-            self.library.forget((definition.relation.schema, definition.relation.name))
+            self.relations.forget((definition.relation.schema, definition.relation.name))
             raise
         shape = self._keep(taken.stored, definition)
         shape.first, shape.rest = taken.first, taken.done
@@ -175,7 +175,6 @@ class Shapes:
         return shape
 
     def _use(self, shape: Shape) -> None:
-        shape.used_at = time.monotonic()
         self._by_handle.move_to_end(shape.handle)
 
     def _make_room(self) -> None:

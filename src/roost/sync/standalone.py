@@ -18,9 +18,9 @@ from roost.journal.upkeep import keep_up
 from roost.sync.answer import Answer
 from roost.sync.catalog import Relation
 from roost.sync.clause.printing import TableName
-from roost.sync.library import Published
 from roost.sync.options import SyncOptions
 from roost.sync.protocol import JSON, cross_origin, encoded, preflight, respond
+from roost.sync.publication import Published
 from roost.sync.refusal import unavailable
 from roost.sync.service import Sync
 from roost.web.event_stream import sent_until_gone
@@ -31,7 +31,7 @@ _TRIES: Final = 5
 _PATH: Final = "/v1/shape"
 
 
-class OpenShelf:
+class OpenPublication:
     """Every table there is; each is put under the journal when it is first followed."""
 
     def __init__(self) -> None:
@@ -96,11 +96,11 @@ class Standalone:
         self._ticker = await self._stack.enter_async_context(
             Ticker(database.connection, pace=pace, lost=(DatabaseError, *LOST))
         )
-        shelf = OpenShelf()
-        shelf.database = database
+        publication = OpenPublication()
+        publication.database = database
         listener = Listener(database.connection, self._ticker, lost=(DatabaseError,))
         await listener.start()
-        self.sync = Sync(database, listener, shelf, self._config.options)
+        self.sync = Sync(database, listener, publication, self._config.options)
         upkeep = keep_up(database.connection, lost=(DatabaseError,))
         for work in (listener.run(), self.sync.run(), upkeep):
             task = asyncio.create_task(work)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from roost.db.pool import Database
+from roost.sync.identifiers import quoted
 from roost.sync.messages import SnapshotId
 
 _INSERT: Final = (
@@ -17,10 +18,6 @@ _FIND: Final = (
     " where handle = $1 and retired_at is null"
 )
 _KNOWN: Final = "select from sync.shape where handle = $1"
-_LATEST: Final = (
-    "select handle from sync.shape where identity = $1 and retired_at is null"
-    " order by made_at desc limit 1"
-)
 _RETIRE: Final = (
     "with gone as ("
     " update sync.shape set retired_at = clock_timestamp()"
@@ -54,10 +51,10 @@ def uninstall_sql() -> str:
 
 def grant_sql(role: str) -> str:
     """Give the statements that let `role` keep shapes."""
-    quoted = '"' + role.replace('"', '""') + '"'
+    name = quoted(role)
     return (
-        f"grant usage on schema sync to {quoted};"
-        f"grant select, insert, update, delete on sync.shape, sync.chunk to {quoted}"
+        f"grant usage on schema sync to {name};"
+        f"grant select, insert, update, delete on sync.shape, sync.chunk to {name}"
     )
 
 
@@ -96,11 +93,6 @@ class Store:
     async def was_known(self, handle: str) -> bool:
         """Whether there was such a shape, retired or not."""
         return bool(await self._run(_KNOWN, handle))
-
-    async def latest(self, identity: bytes) -> str | None:
-        """The newest handle of a definition."""
-        [row] = await self._run(_LATEST, identity) or [None]
-        return None if row is None else str(row["handle"])
 
     async def retire(
         self, handle: str | None, identity: bytes | None, workspace_id: UUID | None

@@ -13,9 +13,9 @@ from roost.sync.clause.printing import ClauseError, Scope, TableName
 from roost.sync.clause.reading import read_order, read_where
 from roost.sync.definition import accepted, chosen_columns, read_condition
 from roost.sync.identifiers import quoted
-from roost.sync.library import Library, Reader, Shelf
 from roost.sync.offsets import BEFORE_ALL
 from roost.sync.protocol import guarded, read_body, tag_of
+from roost.sync.publication import Publication, Reader, Relations
 from roost.sync.refusal import RefusalError, invalid, plain, refused
 from roost.sync.request import ShapeRequest, Subset, read_request
 from roost.sync.source import Source
@@ -51,9 +51,11 @@ class UpstreamOptions:
 class Upstream:
     """Asks it for what a reader may see, and hands its answers on as they come."""
 
-    def __init__(self, database: Database, shelf: Shelf, options: UpstreamOptions) -> None:
+    def __init__(
+        self, database: Database, publication: Publication, options: UpstreamOptions
+    ) -> None:
         self._source = Source(database, options.statement_timeout)
-        self._library = Library(self._source, shelf, _LOOK_EVERY)
+        self._relations = Relations(self._source, publication, _LOOK_EVERY)
         self._options = options
         self._client: httpx.AsyncClient | None = None
 
@@ -82,14 +84,14 @@ class Upstream:
 
     async def _bounds(self, request: ShapeRequest, reader: Reader) -> dict[str, str]:
         """What is asked for, within what the reader may see. RefusalError."""
-        relation = await self._library.relation(request.table)
-        published = self._library.visible(relation)
+        relation = await self._relations.get(request.table)
+        published = self._relations.visible(relation)
         columns = chosen_columns(relation, request.columns, published)
         clause = read_condition(request, relation, published, _no_table)
         if clause is not None:
             async with self._source.reading(reader.workspace_id, reader.user_id) as connection:
                 await accepted(connection, relation, clause, lambda text: invalid("where", text))
-        where, params = _bound(relation, self._library.owner(relation), reader, request)
+        where, params = _bound(relation, self._relations.owner(relation), reader, request)
         found = {
             "table": f"{quoted(relation.schema)}.{quoted(relation.stored_as or relation.name)}",
             "columns": ",".join(quoted(name) for name in columns),

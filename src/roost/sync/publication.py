@@ -42,7 +42,7 @@ class Published:
     stored_as: str | None = None
 
 
-class Shelf(Protocol):
+class Publication(Protocol):
     """Says what is published."""
 
     def published(self, table: TableName) -> Published | None:
@@ -52,7 +52,7 @@ class Shelf(Protocol):
         """See to it that the table's changes are journaled; whether anything had to be done."""
 
 
-class FixedShelf:
+class FixedPublication:
     """Tables that were put under the journal by whoever made them."""
 
     def __init__(self, tables: Mapping[str, Published]) -> None:
@@ -70,12 +70,12 @@ class FixedShelf:
         return False
 
 
-class Library:
+class Relations:
     """Tables as they are now: looked at again when anything in the database has changed."""
 
-    def __init__(self, source: Source, shelf: Shelf, fresh_for: float) -> None:
+    def __init__(self, source: Source, publication: Publication, fresh_for: float) -> None:
         self._source = source
-        self._shelf = shelf
+        self._publication = publication
         self._fresh_for = fresh_for
         self._known: dict[TableName, tuple[Relation, float]] = {}
         self._left: dict[TableName, float] = {}
@@ -104,7 +104,7 @@ class Library:
                 self._known[table] = (relation, time.monotonic())
         return stale
 
-    async def relation(self, table: TableName) -> Relation:
+    async def get(self, table: TableName) -> Relation:
         """A published table. RefusalError when there is none."""
         known = self._known.get(table)
         if known is None or time.monotonic() - known[1] > self._fresh_for:
@@ -113,10 +113,10 @@ class Library:
         return known[0]
 
     async def _find(self, table: TableName) -> Relation:
-        if self._shelf.published(table) is None:
+        if self._publication.published(table) is None:
             raise missing(table)
         relation = await self._look(table)
-        if relation is not None and await self._shelf.prepare(relation):
+        if relation is not None and await self._publication.prepare(relation):
             relation = await self._look(table)
         if relation is None and time.monotonic() - self._left.get(table, -_JUST_GONE) < _JUST_GONE:
             # It is being dropped, or made anew: those who follow it begin again, or are told later.
@@ -127,7 +127,7 @@ class Library:
 
     async def _look(self, table: TableName) -> Relation | None:
         schema, name = table
-        published = self._shelf.published(table) or Published()
+        published = self._publication.published(table) or Published()
         async with self._source.database.connection() as connection:
             found = await find_relation(connection, schema, published.stored_as or name)
         if found is None or published.stored_as is None:
@@ -142,23 +142,23 @@ class Library:
         """
         found: dict[TableName, Scope] = {}
         for table in tables_in(where or ""):
-            published = self._shelf.published(table)
+            published = self._publication.published(table)
             if published is None or published.owner or published.stored_as:
                 continue
             if table == (relation.schema, relation.name):
                 continue
-            found[table] = self.scope(await self.relation(table))
+            found[table] = self.scope(await self.get(table))
         return found
 
     def visible(self, relation: Relation) -> frozenset[str]:
         """The columns that may be named: what no row holds (virtual ones) can't be followed."""
-        published = self._shelf.published((relation.schema, relation.name)) or Published()
+        published = self._publication.published((relation.schema, relation.name)) or Published()
         present = {each.name for each in relation.columns if not each.is_virtual}
         return frozenset(present & published.columns if published.columns else present)
 
     def owner(self, relation: Relation) -> str | None:
         """The column that says whose a row is, where only its owner may see it."""
-        published = self._shelf.published((relation.schema, relation.name))
+        published = self._publication.published((relation.schema, relation.name))
         return None if published is None else published.owner
 
     def scope(self, relation: Relation) -> Scope:
