@@ -246,6 +246,7 @@ class Application:
         options = SyncOptions(
             allow_delete=not settings.production,
             statement_timeout=settings.statement_timeout,
+            max_cost=settings.sync_max_cost,
             shared=False,
         )
         sync = Sync(database, listener, publication, options)

@@ -66,6 +66,13 @@ def _count(name: str, value: str) -> int:
     return int(value)
 
 
+def _cost(name: str, value: str) -> int:
+    if not re.fullmatch(r"\d{1,15}", value):
+        message = f"{name} must be a whole number, not {value!r}"
+        raise SettingsError(message)
+    return int(value)
+
+
 def _days(name: str, value: str) -> int:
     if not re.fullmatch(r"\d{1,5}", value) or int(value) > _MOST_DAYS:
         message = f"{name} must be a whole number of days from 0 to {_MOST_DAYS}, not {value!r}"
@@ -253,6 +260,13 @@ SETTINGS: tuple[Setting, ...] = (
         "ROOST_DUMP_LIMIT_MB", "64", "The largest dump `POST /migration` takes, MiB.", _megabytes
     ),
     Setting(
+        "ROOST_SYNC_MAX_COST",
+        "10000000",
+        "What a client's `where` in live sync may cost by PostgreSQL's estimate, in the planner's "
+        "units. `0`: anything.",
+        _cost,
+    ),
+    Setting(
         "ROOST_JOURNAL_RETENTION_DAYS",
         "90",
         "Days of history that are kept at least; older changes and ticks are dropped, by whole "
@@ -383,6 +397,7 @@ class Settings:
     electric_secret: str | None
     body_limit: int
     dump_limit: int
+    sync_max_cost: int
     journal_retention_days: int
     shutdown_seconds: float
     sign_up: bool

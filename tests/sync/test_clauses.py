@@ -345,6 +345,26 @@ async def test_a_moment_that_moves_is_refused_however_it_is_given(
             await accepted(connection, relation, clause, WrongError)
 
 
+async def test_a_clause_that_would_cost_too_much_is_refused_unrun(connection: Any) -> None:
+    await connection.execute(
+        "insert into other select g, g, '' from generate_series(10, 20000) g; analyze other"
+    )
+    relation = await find_relation(connection, *SCOPE.table)
+    assert relation is not None
+    costly = read(
+        "(plain.n in (select n from other where other.id <> plain.id)) is not true or v = $1",
+        {"1": "x"},
+    )
+    for clause in (costly, read("id = 1 or id = 2")):
+        assert (await accepted(connection, relation, clause, WrongError)).clause == clause
+        assert (
+            await accepted(connection, relation, clause, WrongError, 10_000_000)
+        ).clause == clause
+    with pytest.raises(WrongError, match="the condition is too costly"):
+        await accepted(connection, relation, costly, WrongError, 1000)
+    await accepted(connection, relation, clause, WrongError, 1000)
+
+
 async def test_a_text_with_such_a_word_is_compared_as_a_text(connection: Any) -> None:
     await connection.execute("update plain set v = 'know today' where id = 7")
     assert await rows_of(connection, read("v = 'know today'")) == [7]

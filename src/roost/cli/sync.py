@@ -47,6 +47,10 @@ def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     stale_age: Annotated[
         int, typer.Option(help="Seconds for which they may give stale ones.", min=0)
     ] = SyncOptions.stale_age,
+    max_cost: Annotated[
+        float,
+        typer.Option(help="What a `where` may cost by the planner's estimate; 0: any.", min=0),
+    ] = SyncOptions.max_cost,
     *,
     allow_delete: Annotated[
         bool, typer.Option("--allow-delete", help="Let clients drop shapes; for development.")
@@ -63,6 +67,7 @@ def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
         chunk_bytes=chunk_bytes,
         max_age=max_age,
         stale_age=stale_age,
+        max_cost=max_cost,
         allow_delete=allow_delete,
         look_every=0.0,
     )

@@ -115,10 +115,12 @@ async def accepted(
     relation: Relation,
     clause: Clause,
     refuse: Callable[[str], Exception],
+    max_cost: float = 0.0,
 ) -> Condition:
     """Let PostgreSQL say that a clause is a condition, and of which types its parameters are.
 
-    Nothing is run. Raises what `refuse` makes of PostgreSQL's message.
+    Nothing is run. `max_cost` is what it may cost by the planner's estimate; 0 for anything.
+    Raises what `refuse` makes of PostgreSQL's message.
     """
     table = f"{relation.sql} as {quoted(relation.name)}"
     text = clause.sql(lambda n: f"${n}")
@@ -133,7 +135,33 @@ async def accepted(
     kinds = prepared.get_parameters()
     for kind, value in zip(kinds, clause.parameters, strict=True):
         _require_fixed(kind.name, value, refuse)
-    return Condition(clause, tuple(_type_sql(kind) for kind in kinds))
+    condition = Condition(clause, tuple(_type_sql(kind) for kind in kinds))
+    if max_cost:
+        await _require_cheap(connection, table, condition, refuse, max_cost)
+    return condition
+
+
+async def _require_cheap(
+    connection: Any,  # noqa: ANN401 -- asyncpg's
+    table: str,
+    condition: Condition,
+    refuse: Callable[[str], Exception],
+    max_cost: float,
+) -> None:
+    """Refuse what would run into the statement timeout, before it takes the time."""
+    where = f"{condition.sql('$1')} and $1::text[] is not null"
+    statement = f"explain (format json) select 1 from {table} where {where}"  # noqa: S608 -- printed from a tree
+    try:
+        plan = await connection.fetchval(statement, condition.values)
+    except _WRONG as error:
+        raise refuse(_told(error)) from None
+    cost = msgspec.json.decode(plan)[0]["Plan"]["Total Cost"]
+    if cost > max_cost:
+        message = (
+            f"the condition is too costly: {cost:.0f} by the planner's estimate,"
+            f" {max_cost:.0f} at most"
+        )
+        raise refuse(message)
 
 
 def _type_sql(kind: Any) -> str:  # noqa: ANN401 -- asyncpg's

@@ -30,5 +30,7 @@ class SyncOptions:
     """Seconds between two looks at the definitions of tables; 0: at every change of anything."""
     statement_timeout: float = 30.0
     """What one statement may take; a condition that takes longer is refused. 0: any time."""
+    max_cost: float = 10_000_000.0
+    """What a condition may cost by the planner's estimate, in its units; 0: anything."""
     shared: bool = True
     """Whether caches between here and the clients may keep answers for all of them."""

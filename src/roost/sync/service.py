@@ -38,7 +38,7 @@ class Sync:
     ) -> None:
         """Serve from where the listener is, which must have been started."""
         self.options = options or SyncOptions()
-        source = Source(database, self.options.statement_timeout)
+        source = Source(database, self.options.statement_timeout, self.options.max_cost)
         relations = Relations(source, publication, self.options.look_every or 60.0)
         self._store = Store(database)
         self._source = source

@@ -104,7 +104,11 @@ class Shapes:
         if clause is not None:
             async with self._source.reading(*_of(reader)) as connection:
                 condition = await accepted(
-                    connection, relation, clause, lambda text: invalid("where", text)
+                    connection,
+                    relation,
+                    clause,
+                    lambda text: invalid("where", text),
+                    self._source.max_cost,
                 )
             found = [await self.relations.get(table) for table in clause.tables]
             dependencies = tuple(found)

@@ -32,11 +32,15 @@ FAILED: Final = (
 
 
 class Source:
-    """Where shapes are read; `timeout` is what one statement may take, in seconds."""
+    """Where shapes are read; `timeout` is what one statement may take, in seconds.
 
-    def __init__(self, database: Database, timeout: float = 30.0) -> None:
+    `max_cost` is what a client's condition may cost, in the planner's units; 0 for anything.
+    """
+
+    def __init__(self, database: Database, timeout: float = 30.0, max_cost: float = 0.0) -> None:
         self.database = database
         self.timeout = timeout
+        self.max_cost = max_cost
 
     @asynccontextmanager
     async def reading(

@@ -33,7 +33,7 @@ async def read_subset(shape: Shape, subset: Subset, source: Source, tick: int) -
         async with source.reading(
             definition.workspace_id, definition.user_id, repeatable=True
         ) as connection:
-            condition = await _condition(connection, definition, subset)
+            condition = await _condition(connection, definition, subset, source.max_cost)
             statement = _statement(definition, subset, condition, mark)
             facts = await connection.fetchrow(
                 "select pg_current_snapshot()::text as snapshot,"
@@ -57,6 +57,7 @@ async def _condition(
     connection: Any,  # noqa: ANN401 -- asyncpg's
     definition: Definition,
     subset: Subset,
+    max_cost: float,
 ) -> Condition | None:
     if subset.where is None:
         return None
@@ -65,7 +66,9 @@ async def _condition(
     except ClauseError as error:
         raise _wrong("where", error.message) from None
     relation = definition.relation
-    return await accepted(connection, relation, clause, lambda text: _wrong("where", text))
+    return await accepted(
+        connection, relation, clause, lambda text: _wrong("where", text), max_cost
+    )
 
 
 def _statement(
