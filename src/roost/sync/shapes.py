@@ -80,6 +80,11 @@ class Shapes:
             self._definitions.popitem(last=False)
         return definition
 
+    def forget(self, definition: Definition) -> None:
+        """Look at the tables of a definition anew the next time."""
+        for each in (definition.relation, *definition.dependencies):
+            self.relations.forget((each.schema, each.name))
+
     async def _is_as_it_was(self, definition: Definition) -> bool:
         """Whether the tables that the condition reads are the ones that it was read for."""
         for each in definition.dependencies:
@@ -158,7 +163,7 @@ class Shapes:
         try:
             taken = await take(definition, self._source, self._store, self._options.chunk_bytes)
         except ChangedError:
-            self.relations.forget((definition.relation.schema, definition.relation.name))
+            self.forget(definition)
             raise
         shape = self._keep(taken.stored, definition)
         shape.first, shape.rest = taken.first, taken.done
