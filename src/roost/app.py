@@ -257,7 +257,9 @@ class Application:
         async with database.connection() as connection:
             rows = await connection.fetch("select id, name from journal.relation")
         relations = {row["id"]: row["name"] for row in rows}
-        options = CacheOptions(self._settings.cache_limit, exact=not self._alone)
+        options = CacheOptions(self._settings.cache_limit)
+        if not self._alone:
+            options = replace(options, fresh_for=0.0)
         cache: Cache[Shown] = Cache(listener, database.connection, relations, options)
         database.when_committed(lambda context: cache.committed(context.workspace_id))
         return cache

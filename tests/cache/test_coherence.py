@@ -34,7 +34,7 @@ async def kept(person: Person, worker: int, path: str = TASKS) -> Any:
     async with asyncio.timeout(30):
         while True:
             hits = cache.counts["hit"]
-            answer = await person.ask(worker, "GET", path)
+            answer = await person.ask(worker, "GET", path, "0")
             if cache.counts["hit"] > hits:
                 return answer
 
@@ -155,13 +155,19 @@ async def test_many_who_ask_for_the_same_wait_for_one_statement(workers: Workers
     async with workers.beside.transaction():
         await workers.beside.execute("lock table tasks in access exclusive mode")
         first = asyncio.create_task(person.titles(0))
-        await until(lambda: cache.counts["miss"] == 1)
+        await until(lambda: statements(cache) == 1)
         others = [asyncio.create_task(person.titles(0)) for _ in range(20)]
-        await until(lambda: cache.counts["joined"] == 20)
+        await until(lambda: statements(cache) + cache.counts["joined"] == 21)
         # Whoever asked first does not take it from the others.
         first.cancel()
     assert await asyncio.gather(*others) == [["a task"]] * 20
-    assert cache.counts["miss"] == 1
+    # A second one where they had to be shown what is newer than the first may have seen.
+    assert statements(cache) <= 2
+
+
+def statements(cache: Any) -> int:
+    """How many reads were made."""
+    return int(cache.counts["miss"] + cache.counts["newer"])
 
 
 async def test_what_was_touched_while_it_was_read_is_not_kept(workers: Workers) -> None:
@@ -173,10 +179,10 @@ async def test_what_was_touched_while_it_was_read_is_not_kept(workers: Workers) 
     async with workers.beside.transaction():
         await workers.beside.execute("lock table environments in access exclusive mode")
         slow = asyncio.create_task(person.ask(0, "GET", "/api/v1/environments"))
-        await until(lambda: cache.counts["miss"] == 1)
+        await until(lambda: statements(cache) == 1)
         cache.committed(person.workspace)
         other = asyncio.create_task(person.ask(0, "GET", "/api/v1/environments"))
-        await until(lambda: cache.counts["miss"] == 2)
+        await until(lambda: statements(cache) == 2)
     assert (await slow).status_code == (await other).status_code == 200
     assert len(cache.entries) == 1
 
@@ -190,7 +196,8 @@ async def test_another_workspace_s_writes_leave_mine_kept(workers: Workers) -> N
     await theirs.make(0, "theirs")
     await settled(application)
     hits = application.cache.counts["hit"]
-    assert await mine.titles(0) == ["mine"]
+    # By ticks, for what else is written in the same server of PostgreSQL would call for a look.
+    assert await mine.titles(0, "0") == ["mine"]
     assert application.cache.counts["hit"] == hits + 1
     assert await theirs.titles(0) == ["theirs"]
 
@@ -214,7 +221,7 @@ async def test_what_the_client_has_already_costs_no_statement(workers: Workers) 
         answer = await kept(person, 0, path)
         hits = application.cache.counts["hit"]
         headers = {"if-none-match": answer.headers["etag"]}
-        again = await person.ask(0, "GET", path, headers=headers)
+        again = await person.ask(0, "GET", path, "0", headers=headers)
         assert (again.status_code, again.content) == (304, b"")
         assert application.cache.counts["hit"] == hits + 1
     # What If-Match goes by is the same as ever.

@@ -49,12 +49,12 @@ class _Fill(Generic[T]):
 class CacheOptions:
     """`limit` is in bytes, 0 for none at all.
 
-    `exact` is for where other processes commit too: who does not say how new is new enough gets
-    what is as new as the database. `patience` is how long a tick is waited for, in seconds.
+    Times are in seconds. Who does not say how new is new enough gets what is not older than
+    `fresh_for`: 0 is as new as the database. `patience` is how long a tick is waited for.
     """
 
     limit: int = 32 * 1024 * 1024
-    exact: bool = False
+    fresh_for: float = 0.01
     patience: float = 2.0
 
 
@@ -76,6 +76,8 @@ class Cache(Generic[T]):
         self._relations = relations
         self._freshness = Freshness(listener, acquire)
         self._joinable: dict[Key, _Fill[T]] = {}
+        self._running: dict[Key, asyncio.Task[T]] = {}
+        self._following: dict[Key, asyncio.Task[T]] = {}
         self._under_way: set[_Fill[T]] = set()
         self._losses = listener.ticker.losses
         listener.subscribe(self._heard)
@@ -100,9 +102,8 @@ class Cache(Generic[T]):
         if not self._is_on():
             self.counts["off"] += 1
             return await make()
-        if self.options.exact and after is None and not await self._freshness.is_current():
-            self.counts["newer"] += 1
-            return await asyncio.shield(self._begin(key, tables, make))
+        if after is None and not await self._is_fresh():
+            return await asyncio.shield(self._newest(key, tables, make))
         kept = self.entries.get(key)
         if kept is not None:
             self.counts["hit"] += 1
@@ -131,6 +132,9 @@ class Cache(Generic[T]):
             message = "ticks can't be read at present"
             raise ProblemError(errors.DATABASE_UNAVAILABLE, message) from None
 
+    async def _is_fresh(self) -> bool:
+        return self._freshness.age < self.options.fresh_for or await self._freshness.is_current()
+
     def committed(self, workspace_id: UUID | None) -> None:
         """Be told of a commit of this worker: nothing that was read before it is shown again."""
         if workspace_id is not None:
@@ -153,8 +157,36 @@ class Cache(Generic[T]):
         fill.task = asyncio.create_task(self._run(fill, make))
         fill.task.add_done_callback(_retrieved)
         self._joinable[key] = fill
+        self._running[key] = fill.task
         self._under_way.add(fill)
         return fill.task
+
+    def _newest(
+        self, key: Key, tables: frozenset[str], make: Callable[[], Awaitable[T]]
+    ) -> "asyncio.Task[T]":
+        """A read that begins after this call; all who call before it begins share it."""
+        running, following = self._running.get(key), self._following.get(key)
+        if running is not None and following is not None:
+            self.counts["joined"] += 1
+            return following
+        self.counts["newer"] += 1
+        if running is None:
+            return self._begin(key, tables, make)
+        following = asyncio.create_task(self._after(running, key, tables, make))
+        following.add_done_callback(_retrieved)
+        self._following[key] = following
+        return following
+
+    async def _after(
+        self,
+        running: "asyncio.Task[T]",
+        key: Key,
+        tables: frozenset[str],
+        make: Callable[[], Awaitable[T]],
+    ) -> T:
+        await asyncio.wait([running])
+        del self._following[key]
+        return await self._begin(key, tables, make)
 
     async def _run(self, fill: _Fill[T], make: Callable[[], Awaitable[T]]) -> T:
         try:
@@ -165,6 +197,8 @@ class Cache(Generic[T]):
         finally:
             self._under_way.discard(fill)
             self._leave(fill)
+            if self._running.get(fill.key) is fill.task:
+                del self._running[fill.key]
 
     def _leave(self, fill: _Fill[T]) -> None:
         if self._joinable.get(fill.key) is fill:

@@ -1,6 +1,8 @@
 """Whether anything was committed that the listener has not heard of: one look serves many."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
@@ -26,29 +28,38 @@ class Freshness:
         """Take what gives a connection."""
         self._listener = listener
         self._acquire = acquire
-        self._current: asyncio.Task[str] | None = None
-        self._next: asyncio.Task[str] | None = None
+        self._current: asyncio.Task[tuple[str, float]] | None = None
+        self._next: asyncio.Task[tuple[str, float]] | None = None
+        self._current_at = -math.inf
+
+    @property
+    def age(self) -> float:
+        """Seconds for which something may have been committed that not everybody was told of."""
+        return min(self._listener.ticker.age, time.monotonic() - self._current_at)
 
     async def is_current(self) -> bool:
         """Whether everybody was told of all that was committed before this call.
 
         The look begins after the call; all who call before it begins share it.
         """
-        snapshot = await asyncio.shield(self._look())
+        snapshot, began = await asyncio.shield(self._look())
         ticker = self._listener.ticker
         if snapshot == ticker.snapshot and self._listener.applied == ticker.latest:
+            self._current_at = max(self._current_at, began)
             return True
         ticker.announce()
         return False
 
-    def _look(self) -> "asyncio.Task[str]":
+    def _look(self) -> "asyncio.Task[tuple[str, float]]":
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._current))
         return self._next
 
-    async def _after(self, earlier: "asyncio.Task[str] | None") -> str:
+    async def _after(self, earlier: "asyncio.Task[tuple[str, float]] | None") -> tuple[str, float]:
+        """Give the snapshot, and when the look began."""
         if earlier is not None:
             await asyncio.wait([earlier])
         self._current, self._next = self._next, None
+        began = time.monotonic()
         async with self._acquire() as connection:
-            return await connection.fetchval(_LOOK)
+            return await connection.fetchval(_LOOK), began
