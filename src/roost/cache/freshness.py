@@ -35,7 +35,9 @@ class Freshness:
     @property
     def age(self) -> float:
         """Seconds for which something may have been committed that not everybody was told of."""
-        return min(self._listener.ticker.age, time.monotonic() - self._current_at)
+        ticker = self._listener.ticker
+        told = ticker.age if self._listener.applied == ticker.latest else math.inf
+        return min(told, time.monotonic() - self._current_at)
 
     async def is_current(self) -> bool:
         """Whether everybody was told of all that was committed before this call.
