@@ -139,7 +139,7 @@ class Parts:
     """What a running worker is made of."""
 
     database: Database
-    ticker: Ticker
+    listener: Listener
     authenticator: DatabaseAuthenticator
     telemetry: Telemetry
     limits: Limits
@@ -216,14 +216,14 @@ class Application:
         migrations = Migrations(database, secrets, ticker.announce)
         background = Background(migrations.keep_resuming)
         self._stack.push_async_callback(background.close)
-        listener = Listener(database.connection, ticker, lost=(DatabaseError,))
+        listener = Listener(database.connection, ticker, lost=(DatabaseError, *LOST))
         await listener.start()
         self.cache = await self._cache(database, listener)
         if telemetry.metrics is not None:
             watch(telemetry.metrics, self.cache)
         shapes = self._shapes(database, listener)
         self._run_beside(listener.run())
-        parts = Parts(database, ticker, authenticator, telemetry, limits, background, shapes)
+        parts = Parts(database, listener, authenticator, telemetry, limits, background, shapes)
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:
             # The first who logs in need not wait for it, nor everybody with them.
@@ -281,7 +281,7 @@ class Application:
     def _assemble(self, parts: Parts, present: frozenset[str], secrets: SecretBox) -> Any:  # noqa: ANN401 -- ASGI
         settings = self._settings
         origins = Origins(settings.cors_origins)
-        kit = Kit(parts.database, parts.ticker, Kept(self.cache))
+        kit = Kit(parts.database, parts.listener, Kept(self.cache))
         endpoints = served_endpoints(
             kit,
             parts.authenticator,
@@ -299,7 +299,7 @@ class Application:
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note
-        gate = Gate(authenticator, settings.body_limit, settings.public_url, refused)
+        gate = Gate(authenticator, settings.body_limit, settings.public_url, refused, self.cache)
         app = Litestar(
             route_handlers=gate.mount(endpoints),
             exception_handlers={Exception: problems.handle},  # type: ignore[dict-item]  # a Reply sends itself
@@ -308,7 +308,7 @@ class Application:
             logging_config=None,
         )
         return with_headers(
-            with_cors(with_last_words(app), origins), parts.ticker, settings.public_url
+            with_cors(with_last_words(app), origins), parts.listener, settings.public_url
         )
 
     def _checks(self, parts: Parts) -> dict[str, Any]:

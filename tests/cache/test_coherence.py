@@ -3,9 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -260,6 +262,70 @@ async def test_a_change_with_a_bad_tick_is_not_made(workers: Workers) -> None:
     answer = await person.ask(0, "POST", TASKS, "soon", json={"title": "a task"})
     assert answer.status_code == 400
     assert await person.titles(0) == []
+
+
+async def test_what_is_not_there_or_is_not_kept_has_a_tick_that_sees_it(workers: Workers) -> None:
+    await workers.start(alone=True)
+    await workers.start(alone=True)
+    person = await workers.person("p@example.test")
+    for number in range(5):
+        made = await person.make(0, f"task {number}", "0")
+        path = f"{TASKS}/{made.json()['data']['id']}"
+        await kept(person, 1, path)
+        await workers.beside.execute("update tasks set version = 2, title = 'new'")
+        history = await person.ask(0, "GET", f"{path}/history", "0")
+        assert history.status_code == 200, history.text
+        shown = await person.ask(1, "GET", path, history.headers["roost-tick"])
+        assert shown.json()["data"]["title"] == "new"
+        await workers.beside.execute("delete from tasks")
+        gone = await person.ask(0, "GET", path, "0")
+        assert gone.status_code == 404
+        later = await person.ask(1, "GET", path, gone.headers["roost-tick"])
+        assert later.status_code == 404
+
+
+async def test_a_change_by_a_tick_of_the_future_is_not_made(workers: Workers) -> None:
+    await workers.start(alone=True)
+    person = await workers.person("p@example.test")
+    answer = await person.ask(0, "POST", TASKS, "9" * 18, json={"title": "a task"})
+    assert answer.status_code == 400
+    assert (await person.ask(0, "GET", "/api/v1/users/me", "9" * 18)).status_code == 400
+    assert await person.titles(0) == []
+
+
+async def test_a_look_that_fails_is_a_read_of_the_database(workers: Workers) -> None:
+    application = await workers.start()
+    person = await workers.person("p@example.test")
+    await person.make(0, "a task")
+
+    @asynccontextmanager
+    async def cut() -> AsyncIterator[Any]:
+        raise asyncpg.InternalClientError
+        yield
+
+    application.cache._freshness._acquire = cut
+    for _ in range(3):
+        assert await person.titles(0) == ["a task"]
+
+
+async def test_after_the_database_was_put_back_nothing_old_is_shown(workers: Workers) -> None:
+    application = await workers.start()
+    listener = application.cache._listener
+    person = await workers.person("p@example.test")
+    for number in range(6):
+        await person.make(0, f"task {number}", "0")
+    await kept(person, 0)
+    last = listener.applied
+    await workers.beside.execute("delete from journal.tick where id > 2")
+    await workers.beside.execute("alter table journal.tick alter column id restart with 3")
+    async with asyncio.timeout(30):
+        while listener.applied >= last:
+            await workers.beside.execute("update tasks set title = 'new'")
+            await asyncio.sleep(0.01)
+    await settled(application)
+    assert set(await person.titles(0)) == {"new"}
+    await workers.beside.execute("update tasks set title = 'newer'")
+    assert set(await person.titles(0)) == {"newer"}
 
 
 async def test_with_no_memory_for_it_nothing_is_kept(workers: Workers) -> None:

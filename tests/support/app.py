@@ -28,11 +28,6 @@ class StillTicks:
         """Count it."""
         self.announced += 1
 
-    async def covering(self, moment: float | None = None) -> int:
-        """Give the tick that it always is."""
-        del moment
-        return self.latest
-
 
 def application(
     authenticator: Authenticator,

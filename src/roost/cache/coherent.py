@@ -8,14 +8,14 @@ as the newest tick that everybody was told of, or newer.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from roost import errors
 from roost.cache.entries import Entries, Key
-from roost.cache.freshness import Connection, Freshness
+from roost.cache.freshness import Connection, Freshness, retrieved
 from roost.errors import ProblemError
 from roost.journal.listener import Heard, Listener
 
@@ -91,11 +91,10 @@ class Cache(Generic[T]):
     ) -> T:
         """Give what was kept, or what `make` reads from `tables`, for all who ask meanwhile.
 
-        `asked` is the workspace, the user if it is for nobody else, and the request. Never older
-        than tick `after`; see `reach`. What is read from no table is not kept.
+        `asked` is the workspace, the user if it is for nobody else, and the request. Whoever
+        has had `reach` wait for tick `after` is shown nothing older. What is read from no table is
+        not kept.
         """
-        if after is not None:
-            await self.reach(after)
         if not tables:
             return await make()
         key = Key(*asked)
@@ -132,6 +131,14 @@ class Cache(Generic[T]):
             message = "ticks can't be read at present"
             raise ProblemError(errors.DATABASE_UNAVAILABLE, message) from None
 
+    async def seen(self, least: int, moment: float | None = None) -> int:
+        """Give a tick, not before `least`, that sees what was committed before now, or a moment."""
+        tick = least
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.options.patience):
+                tick = await self._listener.ticker.covering(moment)
+        return max(tick, least)
+
     async def _is_fresh(self) -> bool:
         return self._freshness.age < self.options.fresh_for or await self._freshness.is_current()
 
@@ -155,7 +162,7 @@ class Cache(Generic[T]):
     ) -> "asyncio.Task[T]":
         fill: _Fill[T] = _Fill(key, tables, self._losses)
         fill.task = asyncio.create_task(self._run(fill, make))
-        fill.task.add_done_callback(_retrieved)
+        fill.task.add_done_callback(retrieved)
         self._joinable[key] = fill
         self._running[key] = fill.task
         self._under_way.add(fill)
@@ -173,7 +180,7 @@ class Cache(Generic[T]):
         if running is None:
             return self._begin(key, tables, make)
         following = asyncio.create_task(self._after(running, key, tables, make))
-        following.add_done_callback(_retrieved)
+        following.add_done_callback(retrieved)
         self._following[key] = following
         return following
 
@@ -223,9 +230,3 @@ class Cache(Generic[T]):
 def _unknown(tick: int, newest: int) -> ProblemError:
     field = errors.FieldError("Roost-After-Tick", f"is {tick}; the newest tick is {newest}")
     return ProblemError(errors.VALIDATION_ERROR, errors=[field])
-
-
-def _retrieved(task: "asyncio.Task[T]") -> None:
-    """Whoever waited has had the error; if all have left, nobody needs it."""
-    if not task.cancelled():
-        task.exception()

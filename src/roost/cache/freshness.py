@@ -5,8 +5,12 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+import asyncpg
+
+from roost.db.faults import DatabaseError
+from roost.db.pool import LOST
 from roost.journal.listener import Listener
 
 _LOOK: Final = "select pg_current_snapshot()::text"
@@ -42,9 +46,13 @@ class Freshness:
     async def is_current(self) -> bool:
         """Whether everybody was told of all that was committed before this call.
 
-        The look begins after the call; all who call before it begins share it.
+        The look begins after the call; all who call before it begins share it. One that fails
+        tells nothing.
         """
-        snapshot, began = await asyncio.shield(self._look())
+        try:
+            snapshot, began = await asyncio.shield(self._look())
+        except (DatabaseError, asyncpg.PostgresError, *LOST):
+            return False
         ticker = self._listener.ticker
         if snapshot == ticker.snapshot and self._listener.applied == ticker.latest:
             self._current_at = max(self._current_at, began)
@@ -55,6 +63,7 @@ class Freshness:
     def _look(self) -> "asyncio.Task[tuple[str, float]]":
         if self._next is None:
             self._next = asyncio.create_task(self._after(self._current))
+            self._next.add_done_callback(retrieved)
         return self._next
 
     async def _after(self, earlier: "asyncio.Task[tuple[str, float]] | None") -> tuple[str, float]:
@@ -65,3 +74,9 @@ class Freshness:
         began = time.monotonic()
         async with self._acquire() as connection:
             return await connection.fetchval(_LOOK), began
+
+
+def retrieved(task: "asyncio.Task[Any]") -> None:
+    """Whoever waited has had the error; if all have left, nobody needs it."""
+    if not task.cancelled():
+        task.exception()

@@ -60,6 +60,15 @@ class Listener:
         """Seconds since there is a tick of which not everybody was told; 0 when there is none."""
         return 0.0 if self._begun is None else time.monotonic() - self._begun
 
+    @property
+    def latest(self) -> int:
+        """The newest tick of which everybody was told."""
+        return self.applied
+
+    def announce(self) -> None:
+        """A change has been committed here."""
+        self.ticker.announce()
+
     def subscribe(self, told: Callable[[Heard], None]) -> None:
         """Have `told` called with every window from here on; it must not take long."""
         self._told.append(told)
@@ -78,9 +87,12 @@ class Listener:
         """Listen until cancelled."""
         while True:
             try:
-                newest = await self.ticker.wait_beyond(self.applied)
+                newest = await self.ticker.wait_moved(self.applied)
                 self._begun = self._begun or time.monotonic()
-                await self._hear(newest)
+                if newest < self.applied:
+                    self.applied = newest
+                else:
+                    await self._hear(newest)
                 self._begun = None
             except self._lost as error:
                 _log.warning("the listener lost the database: %s", error)

@@ -101,6 +101,7 @@ class Ticker:
         self._latest = BEGINNING
         self._connected = False
         self._begun = self._done = 0
+        self._was_put_back = False
         self._looked_at = self._clock.now()
         self.losses = 0
         """How often the database was lost."""
@@ -149,6 +150,14 @@ class Ticker:
         """Wait for a tick newer than `tick`; give the newest."""
         async with self.changed:
             await self.changed.wait_for(lambda: self._latest > tick)
+            return self._latest
+
+    async def wait_moved(self, tick: int) -> int:
+        """Likewise, but the newest may be older, where the database was put back."""
+        async with self.changed:
+            await self.changed.wait_for(
+                lambda: self._latest > tick or (self._was_put_back and self._latest < tick)
+            )
             return self._latest
 
     async def covering(self, moment: float | None = None) -> int:
@@ -232,8 +241,12 @@ class Ticker:
         except BaseException:
             self._announced = self._announced or announced
             raise
-        moved = newest > self._latest
-        self._latest = max(newest, self._latest)
+        moved = newest != self._latest
+        if newest < self._latest:
+            _log.warning("the newest tick is %d, and was %d: a restore?", newest, self._latest)
+            self.losses += 1
+            self._was_put_back = True
+        self._latest = newest
         self._snapshot, self._looked_at, self._done = snapshot, began, self._begun
         async with self.looked:
             self.looked.notify_all()

@@ -98,7 +98,7 @@ class Standalone:
         )
         publication = OpenPublication()
         publication.database = database
-        listener = Listener(database.connection, self._ticker, lost=(DatabaseError,))
+        listener = Listener(database.connection, self._ticker, lost=(DatabaseError, *LOST))
         await listener.start()
         self.sync = Sync(database, listener, publication, self._config.options)
         upkeep = keep_up(database.connection, lost=(DatabaseError,))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -75,6 +75,8 @@ class Call:
     raw: bytes = b""
     after: int | None = None
     """The tick of `Roost-After-Tick`, which nothing that is shown may be older than."""
+    read_at: float | None = None
+    """When what is shown had been read, by `time.monotonic`, if that is not now."""
     _principal: Principal | None = None
     _admit: "Callable[[], Awaitable[Principal]] | None" = None
 
@@ -137,6 +139,16 @@ class Endpoint:
     contract: Contract
 
 
+class Newness(Protocol):
+    """What those need who say how new an answer must be."""
+
+    async def reach(self, tick: int) -> None:
+        """Wait until nothing older than a tick is shown; ProblemError when there is no such."""
+
+    async def seen(self, least: int, moment: float | None = None) -> int:
+        """Give a tick, not before `least`, that sees what was committed before now, or a moment."""
+
+
 @dataclass(slots=True)
 class Gate:
     """The way into every endpoint: log-in, permission, query, body, then the handler."""
@@ -145,6 +157,7 @@ class Gate:
     body_limit: int
     public_origin: str | None = None
     refused: Refused | None = None
+    newness: Newness | None = None
 
     def mount(self, endpoints: Sequence[Endpoint]) -> list[HTTPRouteHandler]:
         """Make Litestar's handlers; paths under `/api/v1` answer under `/api` too."""
@@ -189,7 +202,9 @@ class Gate:
                 and await body.refuse(scope, request.receive)
             ):
                 await call.still_admitted()
-            return await endpoint.handle(call)
+            if call.after is None or self.newness is None:
+                return await endpoint.handle(call)
+            return await self._by_ticks(call, endpoint.handle, self.newness)
 
         serve.__name__ = re.sub(r"\W+", "_", f"{endpoint.method} {endpoint.path}").strip("_")
         methods = ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
@@ -199,6 +214,18 @@ class Gate:
             status_code=200,  # the reply has its own
             media_type=contract.media_type,
         )(serve)
+
+    async def _by_ticks(self, call: Call, handle: Handle, newness: Newness) -> Reply:
+        """Answer who goes by ticks: nothing older than theirs, and a tick that sees it all."""
+        assert call.after is not None  # noqa: S101 -- the caller has looked
+        await newness.reach(call.after)
+        try:
+            reply = await handle(call)
+        except ProblemError as error:
+            error.headers["roost-tick"] = str(await newness.seen(call.after))
+            raise
+        reply.header("roost-tick", str(await newness.seen(call.after, call.read_at)))
+        return reply
 
     async def _admit(self, call: Call, contract: Contract, permission: str) -> Principal:
         scope = call.request.scope

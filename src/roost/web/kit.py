@@ -1,10 +1,8 @@
 """What every room's routes are given: reads, changes, and the headers that go with them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from roost import errors
 from roost.db.pool import Database, Transaction
@@ -17,9 +15,6 @@ from roost.web.reads import Reading, Reads, Unkept
 from roost.web.reply import Reply, item
 from roost.web.shown import Shown
 
-_COVERED_IN: Final = 10.0
-"""Seconds that an answer waits for a tick, at most."""
-
 
 class Ticks(Protocol):
     """The part of the journal that answers need."""
@@ -30,9 +25,6 @@ class Ticks(Protocol):
 
     def announce(self) -> None:
         """A change has been committed."""
-
-    async def covering(self, moment: float | None = None) -> int:
-        """Give a tick that sees all that was committed before this call, or before a moment."""
 
 
 def context_of(call: Call) -> Context:
@@ -68,29 +60,8 @@ class Kit:
         but the request; `shared` says that every member of the workspace is shown the same.
         """
         shown = await self.reads.shown(call, tables, read, after=call.after, shared=shared)
-        reply = shown.reply(call.header("if-none-match"))
-        return await self._covered(call, reply, shown.read_at)
-
-    async def committed(self, call: Call, reply: Reply) -> Reply:
-        """Say that this worker has committed something, which `reply` tells of.
-
-        Who goes by ticks is told one that sees it.
-        """
-        self.ticks.announce()
-        return await self._covered(call, reply)
-
-    async def _covered(self, call: Call, reply: Reply, moment: float | None = None) -> Reply:
-        """Tell who goes by ticks one that sees all that they are shown.
-
-        What was read may show what no tick has seen yet: another worker would know nothing of it.
-        """
-        if call.after is not None:
-            tick = call.after
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_COVERED_IN):
-                    tick = await self.ticks.covering(moment)
-            reply.header("roost-tick", str(max(tick, call.after)))
-        return reply
+        call.read_at = shown.read_at
+        return shown.reply(call.header("if-none-match"))
 
     async def change(self, call: Call, work: Callable[[Transaction], Awaitable[Reply]]) -> Reply:
         """Run a change in one transaction, once for each idempotency key.
@@ -116,7 +87,9 @@ class Kit:
                 await idempotency.record(transaction, call.principal, key, reply)
             return reply
 
-        return await self.committed(call, await self.database.write(context_of(call), once))
+        reply = await self.database.write(context_of(call), once)
+        self.ticks.announce()
+        return reply
 
 
 def tagged(body: str, version: int, status: int = 200) -> Reply:
