@@ -144,7 +144,7 @@ async def test_nothing_is_kept_when_looks_at_the_database_have_stopped(workers: 
     await until(lambda: ticker.age > 1.0)
     await workers.beside.execute("update tasks set title = 'new'")
     assert await person.titles(0) == ["new"]
-    assert application.cache.counts["off"] == 1
+    assert application.cache.counts["off"] >= 1
 
 
 async def test_many_who_ask_for_the_same_wait_for_one_statement(workers: Workers) -> None:
