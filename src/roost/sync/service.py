@@ -91,15 +91,15 @@ class Sync:
 
     async def _followed(self, request: ShapeRequest, reader: Reader) -> Shape:
         """The shape of the request's handle; RefusalError to begin again with another's."""
-        handle = request.handle or ""
+        handle, newest = request.handle or "", self.hub.applied
         try:
             definition = await self.shapes.define(request, reader)
-            shape = await self.shapes.named(handle, definition)
+            shape = await self.shapes.named(handle, definition, request.offset, newest)
             if shape is None and await self._store.find(handle) is not None:
                 # Another worker may know tables that have just changed as they are now.
                 self.shapes.forget(definition)
                 definition = await self.shapes.define(request, reader)
-                shape = await self.shapes.named(handle, definition)
+                shape = await self.shapes.named(handle, definition, request.offset, newest)
             if shape is not None:
                 return shape
             _, other = await self.shapes.resolve(request, reader)

@@ -48,6 +48,13 @@ class Shape:
         self._news = asyncio.Event()
         self._bytes = 0
 
+    def begin_at(self, offset: Offset, newest: int) -> None:
+        """Have in memory what comes after a place, which is at most at tick `newest`.
+
+        For a shape that was made before: its whole log would take ever longer to work out.
+        """
+        self.since = self.through = max(min(self._position(offset), newest), self.stored.tick)
+
     @property
     def handle(self) -> str:
         """What clients know it by."""

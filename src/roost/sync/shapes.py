@@ -19,6 +19,7 @@ from roost.sync.dependent import DependentLog
 from roost.sync.feed import Feed
 from roost.sync.identifiers import quoted
 from roost.sync.log import PlainLog
+from roost.sync.offsets import Offset
 from roost.sync.options import SyncOptions
 from roost.sync.publication import Reader, Relations
 from roost.sync.refusal import invalid, unavailable
@@ -127,14 +128,20 @@ class Shapes:
             *_of(reader),
         )
 
-    async def named(self, handle: str, definition: Definition) -> Shape | None:
-        """The shape of that handle, if it is one of this definition and not over."""
+    async def named(
+        self, handle: str, definition: Definition, offset: Offset, newest: int
+    ) -> Shape | None:
+        """The shape of that handle, if it is one of this definition and not over.
+
+        One that is not in memory begins where the client is, or at the newest tick.
+        """
         shape = self._by_handle.get(handle)
         if shape is None:
             stored = await self._store.find(handle)
             if stored is None or stored.identity != definition.identity:
                 return None
             shape = self._keep(stored, definition)
+            shape.begin_at(offset, newest)
         if shape.is_retired or shape.definition.identity != definition.identity:
             return None
         self._use(shape)
