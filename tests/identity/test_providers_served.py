@@ -12,7 +12,7 @@ from oidc_provider_mock import (  # type: ignore[import-untyped]  # it has no ty
     User,
     run_server_in_thread,
 )
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from roost.db.roles import OWNER_ROLE
 from tests.identity.test_providers import ACCOUNT, CLAIMS, GIT_PERSON
@@ -32,6 +32,14 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 MOLLY = User(
     sub="molly", claims={"email": "molly@example.test", "email_verified": True, "name": "M"}
 )
+
+
+def picture(page: Page, path: Path) -> None:
+    """Have it to look at. A browser on a busy machine fails to take one now and then."""
+    try:
+        page.screenshot(path=path)
+    except Error:
+        page.screenshot(path=path)
 
 
 @pytest.fixture
@@ -185,9 +193,9 @@ def test_in_a_browser_people_log_in_link_a_second_provider_and_log_out(
 
             page.goto(f"{server.url}/account")
             assert "molly@example.test" in page.inner_text("main, body")
-            page.screenshot(path=tmp_path / "account.png")
+            picture(page, tmp_path / "account.png")
             page.get_by_role("button", name="Add GitHub").click()
-            page.screenshot(path=tmp_path / "add.png")
+            picture(page, tmp_path / "add.png")
             page.get_by_role("link", name="Go on to GitHub").click()
             page.wait_for_url(f"{server.url}/account")
             assert page.get_by_role("listitem").count() == 2
@@ -219,7 +227,7 @@ def test_in_a_browser_a_refusal_is_a_page_that_leads_back(
         page.get_by_role("button", name="Deny").click()
         page.wait_for_url(f"{server.url}{API}/auth/oidc/callback?*")
         assert page.get_by_role("heading", level=1).inner_text() == "The log-in was refused"
-        page.screenshot(path=tmp_path / "refused.png")
+        picture(page, tmp_path / "refused.png")
         page.get_by_role("link", name="Go to the log-in page").click()
         page.wait_for_url(f"{server.url}/login")
-        page.screenshot(path=tmp_path / "login.png")
+        picture(page, tmp_path / "login.png")
