@@ -15,8 +15,9 @@ from uuid import UUID
 
 from roost import errors
 from roost.cache.entries import Entries, Key
-from roost.cache.freshness import Connection, Freshness, retrieved
+from roost.cache.freshness import Freshness, retrieved
 from roost.errors import ProblemError
+from roost.journal.connection import Connection
 from roost.journal.listener import Heard, Listener
 
 _DEAF: Final = 1.0

@@ -5,22 +5,16 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import asyncpg
 
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST
+from roost.journal.connection import Connection
 from roost.journal.listener import Listener
 
 _LOOK: Final = "select pg_current_snapshot()::text"
-
-
-class Connection(Protocol):
-    """The part of asyncpg's connection that a look needs."""
-
-    async def fetchval(self, query: str) -> str:
-        """Run a statement and give the first row's first column."""
 
 
 class Freshness:
@@ -73,7 +67,7 @@ class Freshness:
         self._current, self._next = self._next, None
         began = time.monotonic()
         async with self._acquire() as connection:
-            return await connection.fetchval(_LOOK), began
+            return str(await connection.fetchval(_LOOK)), began
 
 
 def retrieved(task: "asyncio.Task[Any]") -> None:
