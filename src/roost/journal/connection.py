@@ -1,7 +1,9 @@
 """What the journal asks of a connection: asyncpg's, from a pool or not."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+import asyncpg
 
 
 class Connection(Protocol):
@@ -15,3 +17,11 @@ class Connection(Protocol):
 
     def is_in_transaction(self) -> bool:
         """Whether the caller has a transaction open on it."""
+
+
+LOST: Final[tuple[type[Exception], ...]] = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
+"""What it raises when the database is lost, or does not do what is asked for the moment."""

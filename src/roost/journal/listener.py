@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-import asyncpg
-
-from roost.journal.connection import Connection
+from roost.journal.connection import LOST, Connection
 from roost.journal.ticker import Ticker
 from roost.journal.ticks import BEGINNING, latest_tick
 
@@ -45,12 +43,7 @@ class Listener:
         self.ticker = ticker
         self.applied = BEGINNING
         self._acquire = acquire
-        self._lost: tuple[type[Exception], ...] = (
-            OSError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            *lost,
-        )
+        self._lost = (*LOST, *lost)
         self._told: list[Callable[[Heard], None]] = []
         self._moved = asyncio.Condition()
         self._begun: float | None = None

@@ -12,9 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-import asyncpg
-
-from roost.journal.connection import Connection
+from roost.journal.connection import LOST, Connection
 from roost.journal.ticks import BEGINNING, make_tick
 
 _log = logging.getLogger("roost.journal")
@@ -86,12 +84,7 @@ class Ticker:
         self._acquire = acquire
         self._pace = pace or Pace()
         self._clock = clock or SystemClock()
-        self._lost: tuple[type[Exception], ...] = (
-            OSError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            *lost,
-        )
+        self._lost = (*LOST, *lost)
         self._wake = asyncio.Event()
         self._announced = False
         self._live = 0
