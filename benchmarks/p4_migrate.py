@@ -24,7 +24,13 @@ from roost.db.target import DATABASE
 _TASKS = (1_000, 10_000, 100_000)
 _MESSAGES = 6
 _LIMIT_MB = 512
-_GIVEN = ("--user", "p4@roost.example", "--json", "--data-dir")
+_MOST_APART = 10_000
+_APART = {
+    "overwrite": (),
+    "… without backup": ("--no-backup",),
+    "… without verification": ("--no-verify",),
+    "… without both": ("--no-backup", "--no-verify"),
+}
 _WORDS = [
     "the",
     "parser",
@@ -89,9 +95,12 @@ def _measured(table: Table, tasks: int, directory: Path, postgres: Postgres) -> 
     found["dry run"] = _command(data_dir, file, "--dry-run")
     found["migrate"] = _command(data_dir, file)
     found["again"] = _command(data_dir, file)
+    _parts_apart(found, directory, data_dir, tasks)
     found["copy"] = asyncio.run(_copy(postgres))
-    for what in ("dry run", "migrate", "again"):
-        one: Run = found[what]
+    for what in ("dry run", "migrate", "again", *_APART):
+        one: Run | None = found.get(what)
+        if one is None:
+            continue
         table.add_row(
             f"{tasks:,}",
             f"{size / 1e6:.0f}",
@@ -108,13 +117,32 @@ def _measured(table: Table, tasks: int, directory: Path, postgres: Postgres) -> 
     return found
 
 
-def _command(data_dir: Path, file: Path, *options: str) -> Run:
+def _parts_apart(found: dict[str, Any], directory: Path, data_dir: Path, tasks: int) -> None:
+    """Change every task, with backup and verification and without; each with a user of its own.
+
+    A migration that only creates has no rows to back up.
+    """
+    if tasks > _MOST_APART:
+        return
+    first, changed = directory / "export.json", directory / "changed.json"
+    _write(changed, tasks, title="Another")
+    for number, (what, options) in enumerate(_APART.items()):
+        user = f"p4-{number}@roost.example"
+        roost_server.command(data_dir, "user", "create", user)
+        _command(data_dir, first, user=user)
+        found[what] = _command(data_dir, changed, "--conflict", "overwrite", *options, user=user)
+
+
+def _command(data_dir: Path, file: Path, *options: str, user: str = "p4@roost.example") -> Run:
     """Run `roost migrate` as a process of its own."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            [str(roost_server.PROGRAM), "migrate", str(file), *options, *_GIVEN, str(data_dir)],
+            [
+                *(str(roost_server.PROGRAM), "migrate", str(file), *options),
+                *("--user", user, "--json", "--data-dir", str(data_dir)),
+            ],
             stdout=said,
             env={"ROOST_DUMP_LIMIT_MB": str(_LIMIT_MB), "PATH": "/usr/bin:/bin"},
         )
@@ -170,14 +198,14 @@ async def _copy(postgres: Postgres) -> float:
         await connection.close()
 
 
-def _write(file: Path, tasks: int) -> None:
+def _write(file: Path, tasks: int, title: str = "Task") -> None:
     """Write an export without holding it."""
     chance = random.Random(1)  # noqa: S311 -- examples, the same each time
     with file.open("w", encoding="utf-8") as out:
         out.write('{"origin": "http://localhost:3000", "keys": {"task-store": "')
         out.write(_escaped('{"state":{"tasks":['))
         for number in range(tasks):
-            text = json.dumps(_task(number, chance), separators=(",", ":"))
+            text = json.dumps(_task(number, chance, title), separators=(",", ":"))
             out.write(_escaped(f"{',' if number else ''}{text}"))
         out.write(_escaped(']},"version":0}') + '"}}')
 
@@ -186,7 +214,7 @@ def _escaped(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
-def _task(number: int, chance: random.Random) -> dict[str, Any]:
+def _task(number: int, chance: random.Random, title: str) -> dict[str, Any]:
     def said(words: int) -> str:
         return " ".join(chance.choices(_WORDS, k=words))
 
@@ -199,7 +227,7 @@ def _task(number: int, chance: random.Random) -> dict[str, Any]:
         messages.append({"role": "assistant", "type": "message", "data": data})
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"task-{number}")),
-        "title": f"Task {number}: {said(8)}",
+        "title": f"{title} {number}: {said(8)}",
         "description": "",
         "messages": messages,
         "status": "DONE",

@@ -104,6 +104,20 @@ def test_a_dry_run_only_looks(shell: Shell) -> None:
     assert asyncio.run(counted(shell.environment["DATABASE_URL"], *tables)) == [0, 0, 0, 0]
 
 
+def test_backup_and_verification_can_be_left_out(shell: Shell) -> None:
+    first = shell.file({"task-store": store(task(1))})
+    changed = shell.file({"task-store": store(task(1, title="another"))})
+    shell.document(first)
+    done = shell.document(changed, "--conflict", "overwrite", "--no-backup", "--no-verify")
+    assert done["state"] == "completed"
+    assert done["config"]["backupBeforeMigration"] is False
+    assert done["config"]["validateAfterMigration"] is False
+    url = shell.environment["DATABASE_URL"]
+    assert asyncio.run(counted(url, "migration_backups")) == [0]
+    shell.document(first, "--conflict", "overwrite")
+    assert asyncio.run(counted(url, "migration_backups")) == [1]
+
+
 @pytest.mark.parametrize(
     ("mode", "state", "status"),
     [
