@@ -100,13 +100,12 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
         bool,
         typer.Option("--continue-on-error", help="Quarantine what is damaged, migrate the rest."),
     ] = False,
-    backup: Annotated[
-        bool, typer.Option("--backup/--no-backup", help="Keep the rows that are going to change.")
-    ] = True,
-    verify: Annotated[
-        bool,
-        typer.Option("--verify/--no-verify", help="Read what was written, and compare it."),
-    ] = True,
+    no_backup: Annotated[
+        bool, typer.Option("--no-backup", help="Keep no copy of the rows that are changed.")
+    ] = False,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Don't read and compare what was written.")
+    ] = False,
     alias: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,8 +125,8 @@ def migrate(  # noqa: PLR0913 -- a command line has as many options as it has
     config = Config(
         conflict_resolution=conflict,
         dry_run=dry_run,
-        backup_before_migration=backup,
-        validate_after_migration=verify,
+        backup_before_migration=not no_backup,
+        validate_after_migration=not no_verify,
         continue_on_error=continue_on_error,
         batch_size=batch_size,
         aliases=_aliases(alias or []),
