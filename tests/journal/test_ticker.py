@@ -218,16 +218,34 @@ async def test_a_lost_database_is_asked_for_again_ever_more_seldom(
     await bench.clock.advance(PACE.debounce)
     assert not bench.ticker.connected
     for pause in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0):
-        assert bench.clock.asked[-1] == pytest.approx(pause)
-        await bench.clock.advance(pause)
+        assert bench.clock.asked[-1] == pytest.approx(0.1)
+        await bench.clock.advance(0.1)
+        if pause > 0.1:
+            assert bench.clock.asked[-1] == pytest.approx(pause - 0.1)
+            await bench.clock.advance(pause - 0.1)
     bench.server.error = None
     # What was announced before is still to be done, though the snapshot were the same.
-    await bench.clock.advance(5.0)
+    await bench.clock.advance(0.1)
+    await bench.clock.advance(4.9)
     assert bench.ticker.connected
     assert bench.ticker.latest == 1
     bench.server.error = error
     await bench.clock.advance(PACE.idle)
     assert bench.clock.asked[-1] == pytest.approx(0.1)
+
+
+async def test_who_needs_a_look_ends_a_long_rest(bench: Bench) -> None:
+    bench.server.error = OSError("gone")
+    await bench.clock.advance(PACE.idle)
+    for pause in (0.1, 0.2, 0.4, 0.8):
+        await bench.clock.advance(0.1)
+        await bench.clock.advance(pause - 0.1)
+    bench.server.error = None
+    bench.server.commit()
+    bench.ticker.announce()
+    await bench.clock.advance(0.1)
+    assert bench.ticker.connected
+    assert bench.ticker.latest == 1
 
 
 async def test_an_error_of_the_pools_own_is_survived_when_named() -> None:

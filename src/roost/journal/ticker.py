@@ -198,12 +198,20 @@ class Ticker:
                 if failures == 0:
                     _log.warning("the ticker lost the database: %s", error)
                 await self._set_connected(connected=False)
-                pace = self._pace
-                await self._clock.sleep(min(pace.retry * 2**failures, pace.retry_at_most))
+                await self._rest(failures)
                 failures = min(failures + 1, 32)
                 continue
             failures = 0
             await self._pause()
+
+    async def _rest(self, failures: int) -> None:
+        """Wait after a failure; whoever has a commit, or needs a look, ends a long rest."""
+        pace = self._pace
+        self._wake.clear()
+        await self._clock.sleep(pace.retry)
+        rest = min(pace.retry * 2**failures, pace.retry_at_most) - pace.retry
+        if rest > 0:
+            await self._clock.wait(self._wake, rest)
 
     async def _pause(self) -> None:
         """Wait for an announcement, or until the next poll is due."""
