@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
 from sqlalchemy import Table
@@ -15,6 +15,7 @@ from sqlalchemy import Table
 from roost import __version__
 from roost.cache.coherent import Cache, CacheOptions
 from roost.cache.metrics import watch
+from roost.cache.shared import Common
 from roost.db import schema
 from roost.db.dsn import DatabaseConfig
 from roost.db.faults import DatabaseError
@@ -42,6 +43,7 @@ from roost.migration.pages import MigrationPages
 from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.migration.tables import migrations as migration_rows
+from roost.redis import connect
 from roost.settings import Settings
 from roost.sync import store as shape_store
 from roost.sync.options import SyncOptions
@@ -63,8 +65,16 @@ from roost.web.pages import page_endpoints
 from roost.web.probes import Probes, disk_check
 from roost.web.rate import Limits
 from roost.web.reads import Kept
-from roost.web.shown import Shown
+from roost.web.shown import Shown, ShownCodec
 from roost.web.stopping import with_last_words
+
+if TYPE_CHECKING:
+    from roost.redis.client import SharedRedis
+
+_EARS = 2
+"""Connections of a worker's own for ticks, for who listens to them, and for looks of the cache."""
+_KEPT_SECONDS = 0.05
+"""Seconds after which the database is asked and not Redis: it answers in a few milliseconds."""
 
 SCHEMA_TOOLS: Mapping[str, object] = {
     "journal": install_sql() + ";" + grant_sql("roost_app"),
@@ -199,8 +209,11 @@ class Application:
         database = await Database.connect(self._pool, telemetry.observer)
         telemetry.observer.watch_pool(lambda: _pool_state(database, self._pool))
         self._stack.push_async_callback(database.close)
+        # Of their own, for whoever listens must not wait behind those who ask.
+        ears = await Database.connect(replace(self._pool, max_connections=_EARS))
+        self._stack.push_async_callback(ears.close)
         ticker = await self._stack.enter_async_context(
-            Ticker(database.connection, lost=(DatabaseError, *LOST))
+            Ticker(ears.connection, lost=(DatabaseError, *LOST))
         )
         authenticator = await self._stack.enter_async_context(
             DatabaseAuthenticator(database, self._pool)
@@ -210,15 +223,14 @@ class Application:
         self._run_beside(keep_clean(database))
         async with database.connection() as connection:
             present = await extensions(connection)
-        limits = Limits(self._settings.redis_url)
-        self._stack.push_async_callback(limits.close)
+        limits = Limits(self._redis())
         secrets = open_secret_box(self._settings.secret_keys, self._data_dir)
         migrations = Migrations(database, secrets, ticker.announce)
         background = Background(migrations.keep_resuming)
         self._stack.push_async_callback(background.close)
-        listener = Listener(database.connection, ticker, lost=(DatabaseError, *LOST))
+        listener = Listener(ears.connection, ticker, lost=(DatabaseError, *LOST))
         await listener.start()
-        self.cache = await self._cache(database, listener)
+        self.cache = await self._cache(database, ears, listener)
         if telemetry.metrics is not None:
             watch(telemetry.metrics, self.cache)
         shapes = self._shapes(database, listener)
@@ -253,16 +265,26 @@ class Application:
         self._run_beside(sync.run())
         return partial(respond, sync)
 
-    async def _cache(self, database: Database, listener: Listener) -> Cache[Shown]:
-        async with database.connection() as connection:
+    async def _cache(self, database: Database, ears: Database, listener: Listener) -> Cache[Shown]:
+        async with ears.connection() as connection:
             rows = await connection.fetch("select id, name from journal.relation")
         relations = {row["id"]: row["name"] for row in rows}
         options = CacheOptions(self._settings.cache_limit)
         if not self._alone:
             options = replace(options, fresh_for=0.0)
-        cache: Cache[Shown] = Cache(listener, database.connection, relations, options)
+        redis = self._redis(_KEPT_SECONDS) if options.limit else None
+        common = None if redis is None else Common(redis, ShownCodec())
+        cache: Cache[Shown] = Cache(listener, ears.connection, relations, options, common)
+        self._stack.push_async_callback(cache.close)
         database.when_committed(lambda context: cache.committed(context.workspace_id))
         return cache
+
+    def _redis(self, time_limit: float = 0.2) -> "SharedRedis | None":
+        """Give the way to Redis, if there is one, with a time limit for each question."""
+        redis = connect(self._settings.redis_url, time_limit=time_limit)
+        if redis is not None:
+            self._stack.push_async_callback(redis.close)
+        return redis
 
     def _run_beside(self, work: Coroutine[Any, Any, object]) -> None:
         """Run it in the background until the application closes."""

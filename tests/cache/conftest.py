@@ -1,6 +1,6 @@
 """Workers of one server, in this process, over one database; and somebody who writes past them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from roost.app import Application, running
 from roost.db.roles import OWNER_ROLE
 from roost.identity import administration
 from roost.settings import Settings
+from tests.support.redis_server import RedisServer, redis_server
 from tests.support.schema import as_role, pool_config
 
 TASKS = "/api/v1/tasks"
@@ -91,6 +92,21 @@ class Person:
         answer = await self.ask(worker, "GET", TASKS, after)
         assert answer.status_code == 200, answer.text
         return [task["title"] for task in answer.json()["data"]]
+
+
+@pytest.fixture(scope="module")
+def standing_redis() -> Iterator[RedisServer]:
+    """A server that stays up."""
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(standing_redis: RedisServer) -> RedisServer:
+    """That server, with nothing in it."""
+    with standing_redis.client() as client:
+        client.flushall()
+    return standing_redis
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from roost.app import Application
 from tests.cache.conftest import TASKS, Person, Workers
+from tests.support.redis_server import RedisServer
 
 _SEED = random.randrange(1 << 32)
 
@@ -41,10 +42,13 @@ async def kept(person: Person, worker: int, path: str = TASKS) -> Any:
                 return answer
 
 
+@pytest.mark.parametrize("common", [False, True], ids=["each for itself", "by Redis"])
 @pytest.mark.parametrize("first", ["0", None])
-async def test_whoever_writes_sees_it_on_every_worker(workers: Workers, first: str | None) -> None:
+async def test_whoever_writes_sees_it_on_every_worker(
+    workers: Workers, redis: RedisServer, first: str | None, *, common: bool
+) -> None:
     for _ in range(2):
-        await workers.start()
+        await workers.start(ROOST_REDIS_URL=redis.url if common else "")
     people = [await workers.person(f"p{number}@example.test") for number in range(4)]
     chance = random.Random(_SEED)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roost.errors import ProblemError
+from roost.redis import connect
 from roost.settings import SettingsError
 from roost.web.rate import Limits, buckets, network_of
 from roost.web.rate.buckets import LocalBuckets, Policy, Taken
@@ -114,7 +115,6 @@ async def test_limits_of_two_names_count_apart() -> None:
     await one.take("a")
     await other.take("a")
     await limits.check()
-    await limits.close()
 
 
 def test_many_clients_cost_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,4 +145,4 @@ def test_a_site_of_ipv6_counts_as_one_client(address: str, network: str) -> None
 
 def test_a_url_that_redis_cannot_use_is_told_as_a_setting() -> None:
     with pytest.raises(SettingsError, match="ROOST_REDIS_URL"):
-        Limits("redis://localhost?db=first")
+        connect("redis://localhost?db=first")

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from roost import errors
 from roost.errors import ProblemError
-from roost.web.rate import Limiter, Limits, RedisAwayError, buckets
+from roost.redis import RedisAwayError, connect
+from roost.redis.client import REST_SECONDS
+from roost.web.rate import Limiter, Limits, buckets
 from roost.web.rate.buckets import Policy
-from roost.web.rate.shared import REST_SECONDS, TAKE
+from roost.web.rate.shared import TAKE
 from tests.support.redis_server import RedisServer, redis_server
 from tests.web.test_rate import Time
 
@@ -57,9 +59,10 @@ async def worker(redis: RedisServer, clock: Time) -> AsyncIterator[Worker]:
     async with AsyncExitStack() as stack:
 
         def make(*, time_limit: float = PATIENT) -> Limits:
-            limits = Limits(redis.url, clock=clock, time_limit=time_limit)
-            stack.push_async_callback(limits.close)
-            return limits
+            shared = connect(redis.url, clock=clock, time_limit=time_limit)
+            assert shared is not None
+            stack.push_async_callback(shared.close)
+            return Limits(shared, clock=clock)
 
         yield make
 

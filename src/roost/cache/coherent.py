@@ -16,6 +16,8 @@ from uuid import UUID
 from roost import errors
 from roost.cache.entries import Entries, Key
 from roost.cache.freshness import Freshness, retrieved
+from roost.cache.shared import Common, Shared
+from roost.cache.stamps import Stamps
 from roost.errors import ProblemError
 from roost.journal.connection import Connection
 from roost.journal.listener import Heard, Listener
@@ -37,11 +39,15 @@ T = TypeVar("T", bound=Sized)
 
 @dataclass(eq=False, slots=True)
 class _Fill(Generic[T]):
-    """A value on its way; `spoilt` once something has touched what it is read from."""
+    """A value on its way; `spoilt` once something has touched what it is read from.
+
+    `newest` says that what was heard of is not new enough.
+    """
 
     key: Key
     tables: frozenset[str]
     losses: int
+    newest: bool
     task: "asyncio.Task[T] | None" = None
     spoilt: bool = False
 
@@ -68,8 +74,12 @@ class Cache(Generic[T]):
         acquire: Callable[[], AbstractAsyncContextManager[Connection]],
         relations: Mapping[int, str],
         options: CacheOptions | None = None,
+        common: Common[T] | None = None,
     ) -> None:
-        """Listen; `relations` gives the names of tables by their ids in the journal."""
+        """Listen; `relations` gives the names of tables by their ids in the journal.
+
+        `common` is where values are shared with other workers, if they are.
+        """
         self.options = options or CacheOptions()
         self.counts: Counter[str] = Counter()
         self.entries: Entries[T] = Entries(self.options.limit)
@@ -81,7 +91,16 @@ class Cache(Generic[T]):
         self._following: dict[Key, asyncio.Task[T]] = {}
         self._under_way: set[_Fill[T]] = set()
         self._losses = listener.ticker.losses
+        self._shared: Shared[T] | None = None
+        if common is not None:
+            stamps = Stamps(listener, relations)
+            self._shared = Shared(common, stamps, listener.ticker, acquire)
         listener.subscribe(self._heard)
+
+    async def close(self) -> None:
+        """End what is under way between workers."""
+        if self._shared is not None:
+            await self._shared.close()
 
     async def answer(
         self,
@@ -112,8 +131,7 @@ class Cache(Generic[T]):
         if fill is not None and fill.task is not None:
             self.counts["joined"] += 1
             return await asyncio.shield(fill.task)
-        self.counts["miss"] += 1
-        return await asyncio.shield(self._begin(key, tables, make))
+        return await asyncio.shield(self._begin(key, tables, make, newest=False))
 
     async def reach(self, tick: int) -> None:
         """Wait until what is kept is as new as a tick.
@@ -147,6 +165,8 @@ class Cache(Generic[T]):
         """Be told of a commit of this worker: nothing that was read before it is shown again."""
         if workspace_id is not None:
             self._drop(workspace_id, None)
+            if self._shared is not None:
+                self._shared.committed(workspace_id)
 
     def _is_on(self) -> bool:
         ticker = self._listener.ticker
@@ -159,9 +179,14 @@ class Cache(Generic[T]):
         return ticker.age < _DEAF and self._listener.busy_for < _DEAF
 
     def _begin(
-        self, key: Key, tables: frozenset[str], make: Callable[[], Awaitable[T]]
+        self,
+        key: Key,
+        tables: frozenset[str],
+        make: Callable[[], Awaitable[T]],
+        *,
+        newest: bool,
     ) -> "asyncio.Task[T]":
-        fill: _Fill[T] = _Fill(key, tables, self._losses)
+        fill: _Fill[T] = _Fill(key, tables, self._losses, newest)
         fill.task = asyncio.create_task(self._run(fill, make))
         fill.task.add_done_callback(retrieved)
         self._joinable[key] = fill
@@ -179,7 +204,7 @@ class Cache(Generic[T]):
             return following
         self.counts["newer"] += 1
         if running is None:
-            return self._begin(key, tables, make)
+            return self._begin(key, tables, make, newest=True)
         following = asyncio.create_task(self._after(running, key, tables, make))
         following.add_done_callback(retrieved)
         self._following[key] = following
@@ -194,19 +219,30 @@ class Cache(Generic[T]):
     ) -> T:
         await asyncio.wait([running])
         del self._following[key]
-        return await self._begin(key, tables, make)
+        return await self._begin(key, tables, make, newest=True)
 
     async def _run(self, fill: _Fill[T], make: Callable[[], Awaitable[T]]) -> T:
         try:
-            value = await make()
+            found = await self._common(fill)
+            value = await make() if found is None else found
             if not fill.spoilt and fill.losses == self._listener.ticker.losses:
                 self.entries.put(fill.key, value, fill.tables, value.size)
+                if found is None and self._shared is not None:
+                    self._shared.put(fill.key, value)
             return value
         finally:
             self._under_way.discard(fill)
             self._leave(fill)
             if self._running.get(fill.key) is fill.task:
                 del self._running[fill.key]
+
+    async def _common(self, fill: _Fill[T]) -> T | None:
+        """Give what another worker has kept, where what was heard of is new enough."""
+        if fill.newest:
+            return None
+        found = await self._shared.get(fill.key, fill.tables) if self._shared else None
+        self.counts["miss" if found is None else "shared"] += 1
+        return found
 
     def _leave(self, fill: _Fill[T]) -> None:
         if self._joinable.get(fill.key) is fill:

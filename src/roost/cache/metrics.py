@@ -9,15 +9,16 @@ _READS: Final = Instrument(
     "counter",
     "roost.cache.reads",
     "{read}",
-    "Reads that could be kept: `hit`; `joined`, one read for several; `miss`; `newer`, something "
-    "was committed a moment ago; `off`, the database is not listened to.",
+    "Reads that could be kept: `hit`; `shared`, another worker had kept it; `joined`, one read for "
+    "several; `miss`; `newer`, something was committed a moment ago; `off`, the database is not "
+    "listened to.",
 )
 _DROPPED: Final = Instrument(
     "counter", "roost.cache.dropped", "{entry}", "Entries dropped because something touched them."
 )
 _BYTES: Final = Instrument("updown", "roost.cache.size", "By", "Memory that entries take.")
 _ENTRIES: Final = Instrument("updown", "roost.cache.entries", "{entry}", "Entries that are kept.")
-_RESULTS: Final = ("hit", "joined", "miss", "newer", "off")
+_RESULTS: Final = ("hit", "shared", "joined", "miss", "newer", "off")
 
 
 def watch(metrics: Metrics, cache: Cache[Any]) -> None:

@@ -29,10 +29,11 @@ from roost.db.sealing import open_secret_box
 from roost.db.target import Target
 from roost.errors import ProblemError
 from roost.identity.providers import Providers
+from roost.redis import RedisAwayError, connect
 from roost.settings import Settings, SettingsError
 from roost.telemetry import Telemetry, TelemetrySettingError
 from roost.web.probes import LEAST_DISK
-from roost.web.rate import Limits, RedisAwayError
+from roost.web.rate import Limits
 
 EXTENSIONS = {
     "pg_trgm": "searches don't forgive misspelt words",
@@ -132,12 +133,12 @@ def _redis(settings: Settings) -> Iterator[Finding]:
     try:
         asyncio.run(_try_limits(settings.redis_url))
     except RedisAwayError as error:
-        detail = f"{error}; each worker counts for itself"
+        detail = f"{error}; each worker counts and keeps for itself"
         yield Finding("Redis", "failed", detail, "Start it, or mend ROOST_REDIS_URL.")
     except SettingsError as error:
         yield Finding("Redis", "failed", str(error), "Mend ROOST_REDIS_URL.")
     else:
-        yield Finding("Redis", "ok", "it answers: workers share the rate limits")
+        yield Finding("Redis", "ok", "it answers: workers share rate limits and what they keep")
 
 
 def _providers(settings: Settings) -> Iterator[Finding]:
@@ -161,11 +162,12 @@ def _providers(settings: Settings) -> Iterator[Finding]:
 
 
 async def _try_limits(redis_url: str) -> None:
-    limits = Limits(redis_url, time_limit=_REDIS_SECONDS)
+    redis = connect(redis_url, time_limit=_REDIS_SECONDS)
     try:
-        await limits.check()
+        await Limits(redis).check()
     finally:
-        await limits.close()
+        if redis is not None:
+            await redis.close()
 
 
 def _database(settings: Settings, place: Path) -> list[Finding]:

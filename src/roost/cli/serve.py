@@ -19,9 +19,9 @@ from roost.db.sealing import open_secret_box
 from roost.db.target import Target
 from roost.identity import administration
 from roost.identity.administration import LINK_PATH
+from roost.redis import connect
 from roost.settings import Settings
 from roost.telemetry.options import TelemetryOptions
-from roost.web.rate import Limits
 
 METRICS_DIRECTORY = "ROOST_METRICS_DIR"
 
@@ -38,7 +38,7 @@ def serve(
     """Serve Roost; without DATABASE_URL, on a PostgreSQL of its own in the data directory."""
     settings, place = read_settings(data_dir, database_url)
     TelemetryOptions.from_environment(os.environ, "")  # a mistake there should be told at once
-    Limits(settings.redis_url)  # likewise
+    connect(settings.redis_url)  # likewise
     for name, advice in unread_variables(os.environ, settings).items():
         say(f"warning: nothing reads {name}. {advice}")
     listen = Listen(host, port, workers, settings.trusted_proxies)

@@ -97,8 +97,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ROOST_REDIS_URL",
         "",
-        "A Redis or Valkey in which all workers count requests against the limits together: "
-        "`redis://`, `rediss://` (TLS) or `unix://`. Empty: each worker counts for itself.",
+        "A Redis or Valkey in which all workers count requests against the limits together, and "
+        "share what the cache keeps: `redis://`, `rediss://` (TLS) or `unix://`. Empty: each for "
+        "itself.",
         readers.redis_url,
     ),
     Setting(

@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Self
 
+import msgspec
+
 from roost.web import etag
 from roost.web.reply import Reply
 
@@ -37,3 +39,19 @@ class Shown:
             return Reply(status=304, headers=[(b"etag", self.tag)])
         headers = [*self.headers, (b"etag", self.tag)]
         return Reply(self.body, headers=headers, media_type=None)
+
+
+class ShownCodec:
+    """Writes down what was read, for other workers."""
+
+    def encode(self, value: Shown) -> bytes:
+        """As MessagePack."""
+        return msgspec.msgpack.encode((value.body, value.headers, value.tag))
+
+    def decode(self, content: bytes) -> Shown:
+        """Read it, as of now; ValueError when it is none."""
+        body, headers, tag = _DECODER.decode(content)
+        return Shown(body, headers, tag, time.monotonic())
+
+
+_DECODER = msgspec.msgpack.Decoder(tuple[bytes, tuple[tuple[bytes, bytes], ...], bytes])

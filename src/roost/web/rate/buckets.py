@@ -12,10 +12,6 @@ MOST_CLIENTS = 10_000
 Clock = Callable[[], float]
 
 
-class RedisAwayError(Exception):
-    """The shared buckets can't be had; the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
     """`quota` requests at once, which come back evenly over `window` seconds."""

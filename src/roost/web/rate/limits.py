@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from roost import errors
 from roost.errors import ProblemError
-from roost.settings import SettingsError
 from roost.web.rate.buckets import Clock, LocalBuckets, Policy, Taken
+from roost.web.rate.shared import SharedBuckets
 from roost.web.reply import Reply
 
 if TYPE_CHECKING:
-    from roost.web.rate.shared import SharedBuckets
+    from roost.redis.client import SharedRedis
 
 _IPV6_SITE = 64
 
@@ -44,7 +44,7 @@ class Allowance:
 class Limiter:
     """One policy's limit for each client, by the shared buckets while they answer."""
 
-    def __init__(self, policy: Policy, shared: "SharedBuckets | None", clock: Clock) -> None:
+    def __init__(self, policy: Policy, shared: SharedBuckets | None, clock: Clock) -> None:
         self._policy = policy
         self._shared = shared
         self._local = LocalBuckets(policy, clock)
@@ -71,20 +71,13 @@ class Limiter:
 
 
 class Limits:
-    """Where limits come from: shared through the Redis at a URL, or this worker's own.
-
-    SettingsError when the URL can't be used.
-    """
+    """Where limits come from: shared through Redis if there is one, or this worker's own."""
 
     def __init__(
-        self,
-        redis_url: str | None = None,
-        *,
-        clock: Clock = time.monotonic,
-        time_limit: float = 0.2,
+        self, redis: "SharedRedis | None" = None, *, clock: Clock = time.monotonic
     ) -> None:
         self._clock = clock
-        self._shared = _shared(redis_url, clock, time_limit) if redis_url else None
+        self._shared = SharedBuckets(redis) if redis is not None else None
         self._made: dict[Policy, Limiter] = {}
 
     def limit(self, name: str, *, quota: int, window: int) -> Limiter:
@@ -101,21 +94,6 @@ class Limits:
         """See that Redis answers, if there is one; RedisAwayError when it does not."""
         if self._shared is not None:
             await self._shared.check()
-
-    async def close(self) -> None:
-        """Let go of Redis."""
-        if self._shared is not None:
-            await self._shared.close()
-
-
-def _shared(url: str, clock: Clock, time_limit: float) -> "SharedBuckets":
-    try:
-        # Here, for the package is optional.
-        from roost.web.rate.shared import SharedBuckets  # noqa: PLC0415 -- the library is an extra
-    except ImportError as error:
-        message = "ROOST_REDIS_URL needs one package more: pip install 'roost[redis]'"
-        raise SettingsError(message) from error
-    return SharedBuckets(url, clock, time_limit)
 
 
 def network_of(address: str) -> str:
