@@ -150,7 +150,11 @@ def assert_row(item: Item) -> None:
 
 def hold(keys: dict[str, str]) -> None:
     """All that must be true of any dump."""
-    raw = {key: utf8(value) for key, value in keys.items()}
+    hold_raw({key: utf8(value) for key, value in keys.items()})
+
+
+def hold_raw(raw: dict[str, Octets]) -> None:
+    """Likewise, of raw strings as they are read."""
     result = parse(raw, OWNER, NOW)
     check(result, len(raw))
     taken = [(item.kind, item.target_id) for item in result.items if item.draft is not None]
