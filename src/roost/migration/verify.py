@@ -12,7 +12,7 @@ from roost.migration import quarantine, writes
 from roost.migration.applying import finish
 from roost.migration.conflicts import secrets_of
 from roost.migration.content import digest
-from roost.migration.drafts import PreferenceDraft, SealedText, TaskDraft
+from roost.migration.drafts import EnvironmentDraft, PreferenceDraft, SealedText, TaskDraft
 from roost.migration.failure import unverified_items
 from roost.migration.ledger import Ledger
 from roost.migration.model import Item, Resolution, Verdict
@@ -25,7 +25,7 @@ from roost.migration.stream import Batch
 from roost.migration.targets.registry import table_of
 from roost.migration.targets.sealing import all_open, opens_to
 from roost.migration.targets.target import PUT, Found, Place
-from roost.migration.targets.tasks import without_later
+from roost.migration.targets.tasks import has_authors, without_later
 
 
 class Expected(msgspec.Struct):
@@ -36,6 +36,7 @@ class Expected(msgspec.Struct):
     target_id: str
     said: frozenset[str] = frozenset()
     secrets: Mapping[str, str | SealedText] | None = None
+    active: bool | None = None
 
 
 class _Verification:
@@ -122,7 +123,10 @@ def _expected_of(ledger: Ledger, item: Item, row: Any) -> Expected | None:  # no
         ledger.targets.preferences.know(str(kept.target_id), kept.draft.key)
     drafts = kept.draft.messages if isinstance(kept.draft, TaskDraft) else ()
     said = frozenset(each.id for each in drafts)
-    return Expected(row, table_of(kept), str(kept.target_id), said, secrets_of(kept))
+    active = None
+    if isinstance(kept.draft, EnvironmentDraft) and row["verdict"] == Verdict.CREATE:
+        active = kept.draft.is_active
+    return Expected(row, table_of(kept), str(kept.target_id), said, secrets_of(kept), active)
 
 
 async def _compare(
@@ -189,9 +193,19 @@ def _fault(expected: Expected, found: Found | None, place: Place) -> str | None:
     if found.version is not None and found.version > planned_with + 1:
         # Somebody has changed it since, through Roost: that is no fault of the migration's.
         return None
-    if not _has_secrets(expected, found, place):
-        return "DIFFERENT"
+    is_well = _has_secrets(expected, found, place) and _is_as_planned(
+        expected, found, place, is_new=is_new
+    )
+    return None if is_well else "DIFFERENT"
+
+
+def _is_as_planned(expected: Expected, found: Found, place: Place, *, is_new: bool) -> bool:
+    if expected.active is not None and found.active is (not expected.active):
+        return False
     content = found.normal()
     if expected.table == "task":
+        if is_new and not has_authors(content, str(place.user_id), expected.said):
+            return False
         content = without_later(content, expected.said)
-    return None if digest(content) == row["digest"] else "DIFFERENT"
+    same: bool = digest(content) == expected.verdict["digest"]
+    return same

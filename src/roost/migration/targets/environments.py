@@ -125,11 +125,19 @@ _CLEAR_NAMED: Final = compiled(
     )
     .returning(_s.environment_id, _s.name),
 )
+_active = environments.alias("active")
 _FOUND: Final = compiled(
     "select environments.migrated",
-    select(_e.id, _e.version, object_text({**_ID, **FIELDS}).label("body")).where(
-        _mine, is_any(_e.id)
-    ),
+    select(
+        _e.id,
+        _e.version,
+        object_text({**_ID, **FIELDS}).label("body"),
+        _e.is_active,
+        select(_active.c.id)
+        .where(_active.c.workspace_id == WORKSPACE, _active.c.user_id == USER, _active.c.is_active)
+        .exists()
+        .label("is_one_active"),
+    ).where(_mine, is_any(_e.id)),
 )
 _FOUND_SECRETS: Final = compiled(
     "select environment_secrets.migrated",
@@ -162,7 +170,9 @@ class EnvironmentTarget:
         for row in rows:
             names = sealed[str(row["id"])]
             body = row["body"].encode()[:-1] + b',"secrets":%s}' % encode(sorted(names))
-            found[str(row["id"])] = Found(body, row["version"], names)
+            # A user has one active: where it is another, that this one is not is as it should be.
+            active = row["is_active"] or (None if row["is_one_active"] else False)
+            found[str(row["id"])] = Found(body, row["version"], names, active)
         return found
 
     async def create(self, transaction: Transaction, place: Place, items: Sequence[Item]) -> None:

@@ -42,11 +42,15 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct):
-    """A row that exists: its content's JSON text, its version, its secrets as they are kept."""
+    """A row that exists: its content's JSON text, its version, its secrets as they are kept.
+
+    `active` says whether it is its user's active environment; None where another is.
+    """
 
     body: bytes
     version: int | None = None
     sealed: dict[str, bytes] = {}
+    active: bool | None = None
 
     def normal(self) -> Content:
         """The content for comparing."""

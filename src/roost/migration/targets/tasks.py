@@ -251,16 +251,26 @@ class TaskTarget:
         return len(created)
 
 
-def without_later(content: Content, known: Container[str] = ()) -> Content:
-    """A row's content as a draft has it: without authors, and what was said in Roost later.
-
-    `known` are ids of messages that the draft has, whoever made them.
-    """
-    said: list[dict[str, Any]] = [
+def _of_the_draft(content: Content, known: Container[str]) -> list[dict[str, Any]]:
+    """The messages that a draft has; `known` are ids of such, whoever made them."""
+    return [
         each
         for each in content["messages"]
         if each["id"][_VERSION_AT] == _MIGRATED or each["id"] in known
     ]
+
+
+def has_authors(content: Content, user_id: str, known: Container[str] = ()) -> bool:
+    """Whether the user's messages of a draft are said to be theirs, and the others nobody's."""
+    return all(
+        each["createdBy"] == (user_id if each["role"] == "user" else None)
+        for each in _of_the_draft(content, known)
+    )
+
+
+def without_later(content: Content, known: Container[str] = ()) -> Content:
+    """A row's content as a draft has it: without authors, and what was said in Roost later."""
+    said = _of_the_draft(content, known)
     for each in said:
         each.pop("createdBy", None)
         if each["createdAt"] == content["createdAt"]:
