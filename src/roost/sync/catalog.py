@@ -65,7 +65,14 @@ select c.oid::int8 as oid, n.nspname, c.relname, c.relkind::text as relkind,
             'is_array', e.oid is not null, 'dims', a.attndims, 'typmod', a.atttypmod,
             'not_null', a.attnotnull, 'pk_index', array_position(i.indkey::int2[], a.attnum),
             'is_virtual', a.attgenerated = 'v',
-            'kind', coalesce(e.typtype, t.typtype)
+            'kind', coalesce(e.typtype, t.typtype), 'base', (
+                with recursive b as (
+                    select coalesce(e.oid, t.oid) as oid
+                    union all
+                    select d.typbasetype from b join pg_type d using (oid) where d.typbasetype <> 0
+                )
+                select d.typname from b join pg_type d using (oid) where d.typbasetype = 0
+            )
         ) order by a.attnum)
         from pg_attribute a
         join pg_type t on t.oid = a.atttypid
@@ -82,7 +89,10 @@ where c.oid = any($1::oid[])"""  # noqa: S608 -- constants
 
 
 class ColumnFacts(msgspec.Struct, frozen=True):
-    """A column; `type` is an array's element's, `pk_index` its place in the key from 0."""
+    """A column; `type` is an array's element's, `pk_index` its place in the key from 0.
+
+    `base` is what a domain is made of, and the type itself of every other.
+    """
 
     name: str
     attnum: int
@@ -94,6 +104,7 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     pk_index: int | None
     is_virtual: bool
     kind: str
+    base: str
 
     def text_sql(self, table: str) -> str:
         """SQL of the text that the type's output function makes of the column; null stays null."""

@@ -9,6 +9,7 @@ import msgspec
 from roost.sync.catalog import Relation
 from roost.sync.definition import Definition
 from roost.sync.identifiers import quoted
+from roost.sync.intervals import iso, iso_array
 from roost.sync.offsets import Offset
 
 Values = Mapping[str, str | None]
@@ -92,12 +93,19 @@ class Writer:
         self._names = [definition.relation.schema, definition.relation.name]
         self._selected = set(definition.columns)
         self._key = [name for name in definition.relation.key if name in self._selected]
+        self._intervals = {
+            column.name: iso_array if column.is_array or column.base == "_interval" else iso
+            for column in definition.relation.columns
+            if column.base in {"interval", "_interval"}
+        }
 
     def messages(self, old: Values | None, new: Values | None) -> list[dict[str, Any]]:
         """What clients are told of a row of the shape that was `old` and is `new`; None is outside.
 
         A row whose key is another, as in a table without one, goes and comes.
         """
+        if self._intervals:
+            old, new = self._with_intervals(old), self._with_intervals(new)
         if old is not None and new is not None:
             if key_of(self._relation, old) != key_of(self._relation, new):
                 return [self.delete(old), self.insert(new)]
@@ -106,6 +114,16 @@ class Writer:
         if new is not None:
             return [self.insert(new)]
         return [] if old is None else [self.delete(old)]
+
+    def _with_intervals(self, row: Values | None) -> Values | None:
+        if row is None:
+            return None
+        written = {
+            name: write(text)
+            for name, write in self._intervals.items()
+            if (text := row.get(name)) is not None
+        }
+        return {**row, **written}
 
     def insert(self, new: Values) -> dict[str, Any]:
         """A row that has come into the shape."""

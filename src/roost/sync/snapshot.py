@@ -87,7 +87,7 @@ async def _parts(
     lock = ", ".join(sorted(each.sql for each in tables))
     try:
         async with source.reading(
-            definition.workspace_id, definition.user_id, lock=lock, repeatable=True
+            definition.workspace_id, definition.user_id, lock=lock, repeatable=True, shown=True
         ) as connection:
             facts = await connection.fetchrow(_FACTS)
             now = await signatures(connection, [each.oid for each in tables])

@@ -1,6 +1,6 @@
 """Connections for readers of one tenant, under the settings in which images are written."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
@@ -10,15 +10,23 @@ import asyncpg
 from roost.db.pool import Database
 from roost.db.tenancy import USER, WORKSPACE
 from roost.journal.record import CANONICAL_SETTINGS
+from roost.sync import intervals
 
 _BOUND: Final = (WORKSPACE, USER, "statement_timeout")
 _FIXED: Final = {**CANONICAL_SETTINGS, "jit": "off"}
-_SET: Final = "select " + ", ".join(
-    [
+_SHOWN: Final = {**_FIXED, "IntervalStyle": intervals.STYLE}
+
+
+def _set(fixed: Mapping[str, str]) -> str:
+    settings = [
         *(f"set_config('{name}', ${place}, true)" for place, name in enumerate(_BOUND, 1)),
-        *(f"set_config('{name}', '{value}', true)" for name, value in _FIXED.items()),
+        *(f"set_config('{name}', '{value}', true)" for name, value in fixed.items()),
     ]
-)
+    return "select " + ", ".join(settings)
+
+
+_SET: Final = _set(_FIXED)
+_SET_SHOWN: Final = _set(_SHOWN)
 
 FAILED: Final = (
     asyncpg.DataError,
@@ -50,9 +58,11 @@ class Source:
         *,
         lock: str | None = None,
         repeatable: bool = False,
+        shown: bool = False,
     ) -> AsyncIterator[Any]:
         """A read-only transaction of a tenant, or of nobody in particular.
 
+        What is read to be `shown` is text as clients are given it, and not as images have it.
         `lock` names tables, quoted, whose definitions stay as they are meanwhile: the lock is had
         before the snapshot is taken.
         """
@@ -62,7 +72,7 @@ class Source:
                 if lock is not None:
                     await connection.execute(f"lock table {lock} in access share mode")
                 await connection.fetchrow(
-                    _SET,
+                    _SET_SHOWN if shown else _SET,
                     str(workspace_id or ""),
                     str(user_id or ""),
                     f"{round(self.timeout * 1000)}ms",

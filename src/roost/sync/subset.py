@@ -31,7 +31,7 @@ async def read_subset(shape: Shape, subset: Subset, source: Source, tick: int) -
     mark = random.randrange(_MARKS)  # noqa: S311 -- a name, no secret
     try:
         async with source.reading(
-            definition.workspace_id, definition.user_id, repeatable=True
+            definition.workspace_id, definition.user_id, repeatable=True, shown=True
         ) as connection:
             condition = await _condition(connection, definition, subset, source.max_cost)
             statement = _statement(definition, subset, condition, mark)
