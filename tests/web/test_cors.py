@@ -82,7 +82,14 @@ def _given(answer: httpx.Response) -> set[str]:
 
 @pytest.mark.parametrize(
     "path",
-    [MIGRATION, "/api/migration", f"{API}/migration/x/events", f"{API}/users/me", "/api/users/me"],
+    [
+        MIGRATION,
+        "/api/migration",
+        f"{API}/migration/x/events",
+        f"{API}/users/me",
+        "/api/users/me",
+        f"{API}/tasks",
+    ],
 )
 async def test_a_page_on_this_machine_reads_the_answer(path: str) -> None:
     async with _client() as client:
@@ -90,7 +97,9 @@ async def test_a_page_on_this_machine_reads_the_answer(path: str) -> None:
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == PAGE
     shown = answer.headers["access-control-expose-headers"].split(", ")
-    assert {"ETag", "Location", "Roost-Request-Id", "Roost-Sha256", "RateLimit"} <= {*shown}
+    assert {"ETag", "Location", "Roost-Request-Id", "Roost-Sha256", "Roost-Txid", "RateLimit"} <= {
+        *shown
+    }
     assert answer.headers.get_list("vary") == ["Authorization, Cookie, Roost-Workspace, Origin"]
 
 
@@ -105,7 +114,9 @@ async def test_no_answer_ever_takes_the_browsers_own_credentials() -> None:
                 assert "access-control-allow-credentials" not in answer.headers
 
 
-@pytest.mark.parametrize("path", [f"{API}/tasks", f"{API}/users", "/api/v1/migrations", "/login"])
+@pytest.mark.parametrize(
+    "path", [f"{API}/tokens", f"{API}/users", "/api/v1/migrations", "/api/v1/tasksy", "/login"]
+)
 async def test_other_routes_stay_closed(path: str) -> None:
     async with _client("*") as client:
         for answer in (await client.get(path), await client.options(path, headers=PREFLIGHT)):
@@ -137,10 +148,10 @@ async def test_a_preflight_is_answered_without_a_log_in() -> None:
     assert answer.headers["access-control-max-age"] == "600"
     assert answer.headers["access-control-allow-private-network"] == "true"
     assert "access-control-allow-private-network" not in plain.headers
-    assert answer.headers["access-control-allow-methods"] == "GET, POST, DELETE"
+    assert answer.headers["access-control-allow-methods"] == "GET, POST, PUT, PATCH, DELETE"
     taken = answer.headers["access-control-allow-headers"].lower().split(", ")
     assert {"authorization", "content-type", "idempotency-key", "prefer", "last-event-id",
-            "roost-workspace", "roost-after-tick", "if-none-match",
+            "roost-workspace", "roost-after-tick", "if-none-match", "if-match",
             "traceparent"} == {*taken}  # fmt: skip
 
 

@@ -165,8 +165,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ROOST_CORS_ORIGINS",
         "",
-        "The origins, separated by commas, whose pages may, with a token, follow tables live and "
-        "migrate what they keep in the browser: "
+        "The origins, separated by commas, whose pages may, with a token, follow tables live, work "
+        "with tasks, environments and their history, and migrate what they keep in the browser: "
         "`https://app.example.com`. `*`: every page. Empty: pages on this machine, at `localhost` "
         "or a loopback address, on any port.",
         readers.origins,

@@ -14,16 +14,19 @@ from roost.web.origin import is_loopback, page_host, written_alike
 from roost.web.reply import Reply
 
 EVERY = "*"
-_OPEN = re.compile(r"/api(?:/v1)?/(?:migration(?:/.*)?|users/me/?)|/v1/shape/?", re.DOTALL)
-_METHODS = b"GET, POST, DELETE"
+_OPEN = re.compile(
+    r"/api(?:/v1)?/(?:(?:migration|tasks|environments|history)(?:/.*)?|users/me/?)|/v1/shape/?",
+    re.DOTALL,
+)
+_METHODS = b"GET, POST, PUT, PATCH, DELETE"
 _TAKEN = (
-    b"Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, "
-    b"Roost-After-Tick, Roost-Workspace, traceparent"
+    b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
+    b"Prefer, Roost-After-Tick, Roost-Workspace, traceparent"
 )
 _SHOWN = (
-    b"ETag, Location, Roost-Tick, Roost-Request-Id, Roost-Sha256, Retry-After, Preference-Applied, "
-    b"Content-Disposition, RateLimit, RateLimit-Policy, Electric-Cursor, Electric-Handle, "
-    b"Electric-Has-Data, Electric-Offset, Electric-Schema, Electric-Up-To-Date, "
+    b"ETag, Location, Roost-Tick, Roost-Txid, Roost-Request-Id, Roost-Sha256, Retry-After, "
+    b"Preference-Applied, Content-Disposition, RateLimit, RateLimit-Policy, Electric-Cursor, "
+    b"Electric-Handle, Electric-Has-Data, Electric-Offset, Electric-Schema, Electric-Up-To-Date, "
     b"Electric-Internal-Known-Error"
 )
 _PREFLIGHT = (

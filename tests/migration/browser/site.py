@@ -9,7 +9,12 @@ from typing import Any
 
 from roost.migration.assets import FOLDER
 
-_TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript"}
+_TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+}
 
 
 class Site(ThreadingHTTPServer):
@@ -66,7 +71,8 @@ class _Pages(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes, media_type: str) -> None:
         self.send_response(200)
-        self.send_header("content-type", f"{media_type}; charset=utf-8")
+        charset = "; charset=utf-8" if media_type.startswith("text/") else ""
+        self.send_header("content-type", media_type + charset)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -1,10 +1,5 @@
 // Speaks to the test that has started the script: a line of JSON for each thing.
-const plain = (_, value) => {
-  if (typeof value === "bigint") return { bigint: String(value) };
-  if (value instanceof Uint8Array) return { bytes: Buffer.from(value).toString("hex") };
-  if (typeof value === "number" && !Number.isFinite(value)) return { number: String(value) };
-  return value;
-};
+import { plain } from "./plain.mjs";
 
 export const given = JSON.parse(process.argv[2]);
 
