@@ -314,7 +314,11 @@ async def test_an_odd_condition_is_served_or_refused(stage: Stage, where: str) -
 
 async def test_shapes_are_dropped_in_development_by_their_own_tenant(stage: Stage) -> None:
     given = await stage.up_to_date(table="environments", where="true and true")
-    query = urlencode({"table": "environments", "handle": given["handle"]})
+    handle = {"handle": given["handle"]}
+    mistaken = urlencode({"table": "environments", "where": "false", **handle})
+    answer = await stage.served.ask("DELETE", f"/v1/shape?{mistaken}", stage.headers)
+    assert answer.status == 404, "its definition is another"
+    query = urlencode({"table": "environments", "where": "true and true", **handle})
     assert (await stage.served.ask("DELETE", f"/v1/shape?{query}", {})).status == 401
     others = await stage.theirs.token(stage.theirs.users["owner"])
     assert (await stage.served.ask("DELETE", f"/v1/shape?{query}", others)).status == 404

@@ -88,9 +88,12 @@ def table_of(query: bytes) -> tuple[str, str]:
 
 
 def read_dropped(query: bytes) -> tuple[str | None, ShapeRequest | None]:
-    """Read which shapes a DELETE means: by handle, or by what defines them. RefusalError."""
-    handle = _pairs(query).get("handle") or None
-    return (handle, None) if handle else (None, read_request(query + b"&offset=-1"))
+    """Read which shapes a DELETE means: by handle, by what defines them, or both. RefusalError."""
+    given = _pairs(query)
+    handle = given.get("handle") or None
+    if handle is not None and "table" not in given:
+        return handle, None
+    return handle, read_request(query + b"&offset=-1")
 
 
 def _pairs(query: bytes) -> dict[str, str]:

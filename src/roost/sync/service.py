@@ -326,14 +326,12 @@ class Sync:
     async def delete(
         self, handle: str | None, request: ShapeRequest | None, reader: Reader = ANYBODY
     ) -> Answer:
-        """Drop shapes, by handle or by definition."""
+        """Drop shapes, by handle or by definition; a handle of another definition is none."""
         if not self.options.allow_delete:
             raise plain(405, "DELETE not allowed")
-        if request is None:
-            found = await self.shapes.retire(handle, None, reader.workspace_id)
-        else:
-            definition = await self.shapes.define(request, reader)
-            found = await self.shapes.retire(None, definition.identity, reader.workspace_id)
-        if not found:
+        identity = None
+        if request is not None:
+            identity = (await self.shapes.define(request, reader)).identity
+        if not await self.shapes.retire(handle, identity, reader.workspace_id):
             raise plain(404, "No existing shape found")
         return Answer(202, [("cache-control", "no-cache")])

@@ -21,7 +21,8 @@ _KNOWN: Final = "select from sync.shape where handle = $1"
 _RETIRE: Final = (
     "with gone as ("
     " update sync.shape set retired_at = clock_timestamp()"
-    " where (handle = $1 or identity = $2) and workspace_id is not distinct from $3"
+    " where ($1::text is null or handle = $1) and ($2::bytea is null or identity = $2)"
+    " and workspace_id is not distinct from $3"
     " and retired_at is null returning handle"
     "), parts as (delete from sync.chunk using gone where chunk.handle = gone.handle)"
     " select handle from gone"
@@ -97,7 +98,7 @@ class Store:
     async def retire(
         self, handle: str | None, identity: bytes | None, workspace_id: UUID | None
     ) -> list[str]:
-        """End shapes of a tenant, by handle or by definition; gives the handles."""
+        """End shapes of a tenant, by handle, by definition, or by both; gives the handles."""
         found = await self._run(_RETIRE, handle, identity, workspace_id)
         return [row["handle"] for row in found]
 
