@@ -22,6 +22,7 @@ FAST_SETTINGS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "max_connections": "300",
+    "max_prepared_transactions": "10",
 }
 # Reachable for the unprivileged user a server of root's runs as; pytest's tmp_path is not.
 ROOT = Path(tempfile.gettempdir()) / f"roost-tests-{os.geteuid()}"

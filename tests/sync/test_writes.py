@@ -1,25 +1,16 @@
 """Every way to write or alter a table, over one server: a follower ends as the table is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
-import pytest_asyncio
 
-from roost.db.embedded import Endpoint
-from roost.sync.offsets import end_of
-from tests.support.postgres import empty_database
-from tests.support.server import Server
 from tests.sync.follower import Follower
-from tests.sync.test_oracle import shown, synced, truth
+from tests.sync.tables import TABLE, catch_up, check, followed, place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-TABLE = "create table t (id int primary key, v text, n int default 0);"
-ROWS = "insert into t select g, 'v' || g, g from generate_series(1, 9) g;"
 
 WRITES = {
     "savepoints": [
@@ -71,59 +62,6 @@ WRITES = {
         )
     ],
 }
-
-
-@pytest.fixture(scope="module")
-def database(postgres: Endpoint) -> Iterator[str]:
-    with empty_database(postgres) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def server(database: str) -> Iterator[Server]:
-    with synced(database) as server:
-        yield server
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
-        yield client
-
-
-@pytest.fixture
-def schema() -> str:
-    """Of each test's own: a worker may still remember a table that was dropped."""
-    return f"s{uuid4().hex[:8]}"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def connection(database: str, schema: str) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(database, server_settings={"search_path": schema})
-    await connection.execute(f"create schema {schema}")
-    yield connection
-    await connection.close()
-
-
-async def catch_up(connection: Any, follower: Follower) -> None:
-    tick = await connection.fetchval("select journal.make_tick()")
-    await follower.catch_up(end_of(tick))
-
-
-async def check(connection: Any, follower: Follower, table: str = "t") -> None:
-    await catch_up(connection, follower)
-    assert shown(follower.rows) == await truth(connection, (table, "", "*"))
-
-
-async def place(connection: Any, table: str = "t") -> str:
-    return f"{await connection.fetchval('select current_schema')}.{table}"
-
-
-async def followed(connection: Any, client: httpx.AsyncClient, ddl: str = TABLE) -> Follower:
-    await connection.execute(ddl + ROWS)
-    follower = Follower(client, {"table": await place(connection)})
-    await catch_up(connection, follower)
-    return follower
 
 
 @pytest.mark.parametrize("kind", WRITES)
