@@ -1,4 +1,4 @@
-"""`python -m benchmarks [p1|p2|…|bulk|all]`: run benchmarks and print their tables."""
+"""`python -m benchmarks [p1|p2|…|bulk|journal|all]`: run benchmarks and print their tables."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from functools import partial
 
 from benchmarks import (
     bulk,
+    journal_cost,
     p1_list,
     p2_again,
     p3_create,
@@ -23,7 +24,7 @@ from benchmarks.measure import Plan
 from benchmarks.processes import BenchError
 from benchmarks.stage import stage
 
-_NAMES = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p10", "bulk")
+_NAMES = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p10", "bulk", "journal")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +62,7 @@ def _run(chosen: Sequence[str], plan: Plan) -> None:
         "p10": partial(p10_telemetry.run, plan),
         "p2": partial(p2_again.run, plan),
         "bulk": bulk.run,
+        "journal": partial(journal_cost.run, plan),
         "p4": p4_migrate.run,
         "p5": p5_live.run,
         "p6": p6_fan_out.run,
