@@ -277,6 +277,28 @@ async def test_a_condition_that_fails_for_a_row_ends_its_shape_and_no_other(stag
     await stage.connection.execute("delete from tasks where title = 'bad'")
 
 
+async def test_a_very_long_condition_holds_nobody_up(stage: Stage) -> None:
+    where = " or ".join(["title = $1"] * 4_900)
+    loop = asyncio.get_running_loop()
+    longest, ended = 0.0, False
+
+    async def watch() -> None:
+        nonlocal longest
+        while not ended:
+            before = loop.time()
+            await asyncio.sleep(0.002)
+            longest = max(longest, loop.time() - before)
+
+    watching = asyncio.create_task(watch())
+    began = loop.time()
+    answer = await stage.shape(table="tasks", where=where, **{"params[1]": "x"})
+    took = loop.time() - began
+    ended = True
+    await watching
+    assert answer.status in {200, 400}, answer.text
+    assert longest < max(took / 2, 0.2), (longest, took)
+
+
 @pytest.mark.parametrize(
     "where",
     [

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from roost.sync.catalog import Relation, find_relation, signatures
 from roost.sync.clause.printing import Scope, TableName
-from roost.sync.clause.reading import tables_in
+from roost.sync.clause.reading import beside, tables_in
 from roost.sync.identifiers import DEFAULT_SCHEMA
 from roost.sync.refusal import RefusalError, invalid, must_refetch
 from roost.sync.source import Source
@@ -141,7 +141,7 @@ class Relations:
         table that has another name in the database, where a condition is written out.
         """
         found: dict[TableName, Scope] = {}
-        for table in tables_in(where or ""):
+        for table in await beside(where, lambda: tables_in(where or "")):
             published = self._publication.published(table)
             if published is None or published.owner or published.stored_as:
                 continue

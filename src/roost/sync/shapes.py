@@ -8,7 +8,7 @@ from uuid import UUID
 
 from roost.sync.catalog import Relation
 from roost.sync.clause.printing import Scope, TableName
-from roost.sync.clause.reading import Clause, both, read_where
+from roost.sync.clause.reading import Clause, beside, both, read_where
 from roost.sync.definition import (
     Definition,
     accepted,
@@ -100,7 +100,9 @@ class Shapes:
         published = self.relations.visible(relation)
         columns = chosen_columns(relation, request.columns, published)
         tables = await self.relations.mentioned(request.where, relation)
-        clause = read_condition(request, relation, published, tables.get)
+        clause = await beside(
+            request.where, lambda: read_condition(request, relation, published, tables.get)
+        )
         owner = self.relations.owner(relation)
         if owner is not None:
             mine = _owned(relation, owner, reader)

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 
 from roost.sync.clause.printing import ClauseError, Scope, TableName
-from roost.sync.clause.reading import read_order, read_where
+from roost.sync.clause.reading import beside, read_order, read_where
 from roost.sync.definition import Condition, Definition, accepted
 from roost.sync.identifiers import quoted
 from roost.sync.messages import SnapshotId, encode
@@ -62,7 +62,8 @@ async def _condition(
     if subset.where is None:
         return None
     try:
-        clause = read_where(subset.where, _scope(definition), subset.params, _no_table)
+        text, scope = subset.where, _scope(definition)
+        clause = await beside(text, lambda: read_where(text, scope, subset.params, _no_table))
     except ClauseError as error:
         raise _wrong("where", error.message) from None
     relation = definition.relation

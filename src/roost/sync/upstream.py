@@ -10,7 +10,7 @@ from roost.db.pool import Database
 from roost.sync.answer import Answer
 from roost.sync.catalog import Relation
 from roost.sync.clause.printing import ClauseError, Scope, TableName
-from roost.sync.clause.reading import read_order, read_where
+from roost.sync.clause.reading import beside, read_order, read_where
 from roost.sync.definition import accepted, chosen_columns, read_condition
 from roost.sync.identifiers import quoted
 from roost.sync.offsets import BEFORE_ALL
@@ -87,7 +87,9 @@ class Upstream:
         relation = await self._relations.get(request.table)
         published = self._relations.visible(relation)
         columns = chosen_columns(relation, request.columns, published)
-        clause = read_condition(request, relation, published, _no_table)
+        clause = await beside(
+            request.where, lambda: read_condition(request, relation, published, _no_table)
+        )
         if clause is not None:
             async with self._source.reading(reader.workspace_id, reader.user_id) as connection:
                 await accepted(connection, relation, clause, lambda text: invalid("where", text))
@@ -100,7 +102,8 @@ class Upstream:
         }
         if request.subset is not None:
             scope = Scope((relation.schema, relation.name), frozenset(columns))
-            found |= _narrowed(request.subset, scope)
+            subset = request.subset
+            found |= await beside(subset.where, lambda: _narrowed(subset, scope))
         if self._options.secret is not None:
             found["secret"] = self._options.secret
         return found

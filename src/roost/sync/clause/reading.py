@@ -1,8 +1,9 @@
 """Clauses as they come, read: a `where`, and an `order by` of plain columns."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from pglast import ast, parse_sql
 from pglast.parser import ParseError, scan
@@ -20,6 +21,9 @@ from roost.sync.clause.printing import (
 )
 from roost.sync.identifiers import DEFAULT_SCHEMA, quoted
 
+T = TypeVar("T")
+_LONG: Final = 2_048
+"""Characters from which on a clause takes milliseconds to read: 64 KB of it half a second."""
 _WHERE: Final = "SELECT 1 WHERE "
 _ORDER: Final = "SELECT 1 ORDER BY "
 _FLAT: Final = frozenset(
@@ -44,6 +48,13 @@ _NULLS: Final = {
     "SORTBY_NULLS_FIRST": " nulls first",
     "SORTBY_NULLS_LAST": " nulls last",
 }
+
+
+async def beside(text: str | None, read: Callable[[], T]) -> T:
+    """Give what `read` makes of a clause; where that is long, others have their turn meanwhile."""
+    if text is not None and len(text) > _LONG:
+        return await asyncio.to_thread(read)
+    return read()
 
 
 @dataclass(frozen=True, slots=True)
