@@ -14,7 +14,7 @@ from sqlalchemy import Table
 
 from roost import __version__
 from roost.cache.coherent import Cache, CacheOptions
-from roost.cache.metrics import watch
+from roost.cache.metrics import watch as watch_cache
 from roost.cache.shared import Common
 from roost.db import schema
 from roost.db.dsn import DatabaseConfig
@@ -34,6 +34,7 @@ from roost.identity.tables import workspace_users
 from roost.identity.workspaces.housekeeping import keep_clean
 from roost.journal.install import grant_sql, install_sql
 from roost.journal.listener import Listener
+from roost.journal.metrics import watch as watch_ticks
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
 from roost.migration.assets import AssetRoutes
@@ -232,7 +233,8 @@ class Application:
         await listener.start()
         self.cache = await self._cache(database, ears, listener)
         if telemetry.metrics is not None:
-            watch(telemetry.metrics, self.cache)
+            watch_cache(telemetry.metrics, self.cache)
+            watch_ticks(telemetry.metrics, listener)
         shapes = self._shapes(database, listener)
         self._run_beside(listener.run())
         parts = Parts(database, listener, authenticator, telemetry, limits, background, shapes)

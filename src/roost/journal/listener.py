@@ -45,12 +45,13 @@ class Listener:
         self._acquire = acquire
         self._lost = (*LOST, *lost)
         self._told: list[Callable[[Heard], None]] = []
+        self._timed: list[Callable[[Heard, float], None]] = []
         self._moved = asyncio.Condition()
         self._begun: float | None = None
 
     @property
     def busy_for(self) -> float:
-        """Seconds since there is a tick of which not everybody was told; 0 when there is none."""
+        """Seconds since a change was found of which not everybody was told; 0 without one."""
         return 0.0 if self._begun is None else time.monotonic() - self._begun
 
     @property
@@ -65,6 +66,10 @@ class Listener:
     def subscribe(self, told: Callable[[Heard], None]) -> None:
         """Have `told` called with every window from here on; it must not take long."""
         self._told.append(told)
+
+    def when_told(self, timed: Callable[[Heard, float], None]) -> None:
+        """Have `timed` called after everybody was told, with the seconds since it was found."""
+        self._timed.append(timed)
 
     async def start(self) -> None:
         """Begin at the newest tick there is."""
@@ -81,7 +86,7 @@ class Listener:
         while True:
             try:
                 newest = await self.ticker.wait_moved(self.applied)
-                self._begun = self._begun or time.monotonic()
+                self._begun = self._begun or time.monotonic() - self.ticker.age
                 if newest < self.applied:
                     self.applied = newest
                 else:
@@ -102,5 +107,7 @@ class Listener:
         for told in self._told:
             told(heard)
         self.applied = newest
+        for timed in self._timed:
+            timed(heard, self.busy_for)
         async with self._moved:
             self._moved.notify_all()
