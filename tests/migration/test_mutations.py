@@ -14,7 +14,7 @@ import pytest
 
 import roost.migration.run
 from roost.migration.verify import verify
-from tests.migration.bench import Bench, Person, store, task
+from tests.migration.bench import API, Bench, Person, store, task
 
 OTHERS = {
     "status": "'failed'",
@@ -231,3 +231,22 @@ async def test_another_preference_is_found(
     touched, migration = await migrated(bench, monkeypatch, "users", statement)
     assert touched == 1
     assert is_found(migration)
+
+
+async def test_an_environment_that_is_switched_off_meanwhile_is_no_fault(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await bench.person()
+    made = await person.client.post(f"{API}/environments", json={"name": "here before"})
+    path = f"{API}/environments/{made.json()['data']['id']}"
+    assert (await person.client.post(f"{path}/activate")).status_code == 200
+
+    async def meanwhile(ledger: Any) -> None:
+        assert (await person.client.post(f"{path}/deactivate")).status_code == 200
+        await verify(ledger)
+
+    monkeypatch.setattr(roost.migration.run, "verify", meanwhile)
+    migration = await person.migrate(keys())
+    assert (migration["state"], migration["error"]) == ("completed", None)
+    found = await person.get("/environments")
+    assert not any(each["isActive"] for each in found)

@@ -1,4 +1,4 @@
-"""Which rows somebody else has removed since a migration wrote them, as the journal has it."""
+"""What somebody else has done to rows since a migration wrote them, as the journal has it."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -18,18 +18,21 @@ _RELATIONS: Final = {
     "secret": "kept_secrets",
 }
 _j, _r = journal.c, relation.c
+_CAUSE: Any = bindparam("cause", type_=Text)
+_of_the_table: Any = (_j.workspace_id == WORKSPACE) & (
+    _j.relation
+    == select(_r.id)
+    .where(
+        _r.schema == literal_column("'public'"),
+        cast(_r.name, Text) == bindparam("table", type_=Text),
+    )
+    .scalar_subquery()
+)
 _latest: Any = (
     select(_j.row_id, cast(_j.op, Text).label("op"), _j.cause)
     .ext(distinct_on(_j.row_id))
     .where(
-        _j.workspace_id == WORKSPACE,
-        _j.relation
-        == select(_r.id)
-        .where(
-            _r.schema == literal_column("'public'"),
-            cast(_r.name, Text) == bindparam("table", type_=Text),
-        )
-        .scalar_subquery(),
+        _of_the_table,
         _j.row_id == func.any(bindparam("rows", type_=ARRAY(Text))),
     )
     .order_by(_j.row_id, _j.seq.desc())
@@ -39,7 +42,24 @@ _REMOVED: Final = compiled(
     "select journal.removed",
     select(_latest.c.row_id).where(
         _latest.c.op == literal_column("'D'"),
-        _latest.c.cause.is_distinct_from(bindparam("cause", type_=Text)),
+        _latest.c.cause.is_distinct_from(_CAUSE),
+    ),
+)
+_own = journal.alias("own")
+_CHANGED: Final = compiled(
+    "select journal.changed_by_others",
+    select(
+        select(_j.seq)
+        .where(
+            _of_the_table,
+            _j.cause.is_distinct_from(_CAUSE),
+            _j.seq
+            > select(func.min(_own.c.seq))
+            .where(_own.c.workspace_id == WORKSPACE, _own.c.cause == _CAUSE)
+            .scalar_subquery(),
+        )
+        .exists()
+        .label("is_changed")
     ),
 )
 
@@ -58,3 +78,14 @@ async def removed_by_others(
         cause=str(place.migration_id),
     )
     return {row["row_id"] for row in rows}
+
+
+async def is_changed_by_others(transaction: Transaction, place: Place, target: str) -> bool:
+    """Whether somebody else has written to a target's table since the migration first did."""
+    row = await transaction.row(
+        _CHANGED,
+        workspace=place.workspace_id,
+        table=_RELATIONS[target],
+        cause=str(place.migration_id),
+    )
+    return bool(row and row["is_changed"])

@@ -18,7 +18,7 @@ from roost.migration.ledger import Ledger
 from roost.migration.model import Item, Resolution, Verdict
 from roost.migration.pipelining import Turn, in_turn
 from roost.migration.planned_tasks import planned_tasks
-from roost.migration.removed import removed_by_others
+from roost.migration.removed import is_changed_by_others, removed_by_others
 from roost.migration.resolving import copied
 from roost.migration.retreat import give_up
 from roost.migration.stream import Batch
@@ -146,7 +146,16 @@ async def _compare(
     }
     wrong = []
     for each in expected:
-        reason = _fault(each, found[each.table].get(each.target_id), place)
+        row = found[each.table].get(each.target_id)
+        is_off = row is not None and row.active is False and each.active
+        if (
+            row is not None
+            and is_off
+            and await is_changed_by_others(transaction, place, each.table)
+        ):
+            # Whoever has switched another off meanwhile has left none active.
+            row.active = None
+        reason = _fault(each, row, place)
         if reason is not None and each.target_id not in removed[each.table]:
             wrong.append(
                 {

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -29,6 +29,8 @@ _OWN_SCHEMAS: Final = frozenset({"journal", "sync", "pg_catalog", "information_s
 _LOCK_TIMEOUT: Final = "300ms"
 _TRIES: Final = 5
 _PATH: Final = "/v1/shape"
+_EARS: Final = 2
+"""Connections for ticks, and for who listens to them."""
 
 
 class OpenPublication:
@@ -92,13 +94,16 @@ class Standalone:
         """Connect and begin to listen."""
         database = await Database.connect(self._config.database)
         self._stack.push_async_callback(database.close)
+        # Of their own, for whoever listens must not wait behind those who ask.
+        ears = await Database.connect(replace(self._config.database, max_connections=_EARS))
+        self._stack.push_async_callback(ears.close)
         pace = Pace(idle=0.02)
         self._ticker = await self._stack.enter_async_context(
-            Ticker(database.connection, pace=pace, lost=(DatabaseError, *LOST))
+            Ticker(ears.connection, pace=pace, lost=(DatabaseError, *LOST))
         )
         publication = OpenPublication()
         publication.database = database
-        listener = Listener(database.connection, self._ticker, lost=(DatabaseError, *LOST))
+        listener = Listener(ears.connection, self._ticker, lost=(DatabaseError, *LOST))
         await listener.start()
         self.sync = Sync(database, listener, publication, self._config.options)
         upkeep = keep_up(database.connection, lost=(DatabaseError,))
