@@ -278,6 +278,7 @@ class Application:
         common = None if redis is None else Common(redis, ShownCodec())
         cache: Cache[Shown] = Cache(listener, ears.connection, relations, options, common)
         self._stack.push_async_callback(cache.close)
+        await cache.open()
         database.when_committed(lambda context: cache.committed(context.workspace_id))
         return cache
 

@@ -23,7 +23,6 @@ async def pair(workers: Workers, redis: RedisServer) -> tuple[Application, ...]:
         assert shared is not None
         # For a machine on which Redis, too, has to wait for its turn.
         shared._redis._time_limit = 20.0
-        await shared._learn()
     return tuple(workers.applications)
 
 

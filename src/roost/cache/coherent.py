@@ -97,6 +97,11 @@ class Cache(Generic[T]):
             self._shared = Shared(common, stamps, listener.ticker, acquire)
         listener.subscribe(self._heard)
 
+    async def open(self) -> None:
+        """Get ready to share; where that fails, the first who read try again."""
+        if self._shared is not None:
+            await self._shared.learn()
+
     async def close(self) -> None:
         """End what is under way between workers."""
         if self._shared is not None:

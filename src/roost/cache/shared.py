@@ -82,6 +82,17 @@ class Shared(Generic[T]):
         self._learning: asyncio.Task[None] | None = None
         self._giving: set[asyncio.Task[None]] = set()
 
+    async def learn(self) -> None:
+        """Find out which database this is; what was heard before is nothing to go by."""
+        losses = self._ticker.losses
+        try:
+            async with self._acquire() as connection:
+                found = await connection.fetchval(_EPOCH)
+        except (DatabaseError, asyncpg.PostgresError, *LOST):
+            return
+        self._stamps.begin()
+        self._epoch, self._losses = f"{__version__}/{found}", losses
+
     def committed(self, workspace_id: UUID) -> None:
         """Be told of a commit of this worker in a workspace."""
         self._stamps.committed(workspace_id)
@@ -129,18 +140,7 @@ class Shared(Generic[T]):
         """The key in Redis; None while it is not known which database this is."""
         if self._losses != self._ticker.losses or self._epoch is None:
             if self._learning is None or self._learning.done():
-                self._learning = asyncio.create_task(self._learn())
+                self._learning = asyncio.create_task(self.learn())
             return None
         whose = f"{self._epoch}/{key.workspace_id}/{key.user_id}/".encode()
         return _PREFIX + hashlib.sha256(whose + key.asked).hexdigest()
-
-    async def _learn(self) -> None:
-        """Find out which database this is; what was heard before is nothing to go by."""
-        losses = self._ticker.losses
-        try:
-            async with self._acquire() as connection:
-                found = await connection.fetchval(_EPOCH)
-        except (DatabaseError, asyncpg.PostgresError, *LOST):
-            return
-        self._stamps.begin()
-        self._epoch, self._losses = f"{__version__}/{found}", losses
