@@ -182,7 +182,9 @@ async def run(url: str, batches: int, transactions: int, mutations: int) -> None
         with synced(url, port) as server:
             port = httpx.URL(server.url).port or 0
             # A client of its own for each server: none goes on with a connection to a dead one.
-            async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
+            # It lets go of idle connections before the server does, at which it would ask in vain.
+            limits = httpx.Limits(max_connections=None, keepalive_expiry=1.0)
+            async with httpx.AsyncClient(base_url=server.url, timeout=60, limits=limits) as client:
                 followed = followed or followers(client)
                 for each in followed:
                     each.client = client

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from roost.web.endpoint import header
-from roost.web.headers import VARY
 from roost.web.origin import is_loopback, page_host, written_alike
 from roost.web.reply import Reply
 
@@ -67,18 +66,17 @@ def with_cors(app: Any, origins: Origins) -> Any:  # noqa: ANN401 -- ASGI applic
     """
 
     async def opening(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
-        if scope["type"] != "http" or not _OPEN.fullmatch(scope["path"]):
+        told = _told(origins, scope)
+        if not told:
             await app(scope, receive, send)
             return
-        origin = header(scope, b"origin")
-        told = _told(origins, origin)
 
         async def opened(message: Any) -> None:  # noqa: ANN401 -- ASGI
             if message["type"] == "http.response.start":
-                message["headers"] = [*_varying(message.get("headers", ())), *told]
+                message["headers"] = [*message.get("headers", ()), *told]
             await send(message)
 
-        if told and _is_preflight(scope):
+        if _is_preflight(scope):
             await Reply(status=204, headers=_permission(scope))(scope, receive, opened)
         else:
             await app(scope, receive, opened)
@@ -86,8 +84,9 @@ def with_cors(app: Any, origins: Origins) -> Any:  # noqa: ANN401 -- ASGI applic
     return opening
 
 
-def _told(origins: Origins, origin: str | None) -> list[tuple[bytes, bytes]]:
-    if origin is None or not origins.allow(origin):
+def _told(origins: Origins, scope: Any) -> list[tuple[bytes, bytes]]:  # noqa: ANN401 -- ASGI's own type
+    origin = header(scope, b"origin") if scope["type"] == "http" else None
+    if origin is None or not _OPEN.fullmatch(scope["path"]) or not origins.allow(origin):
         return []
     allowed = EVERY if origins.are_all else origin
     return [
@@ -106,10 +105,3 @@ def _permission(scope: Any) -> list[tuple[bytes, bytes]]:  # noqa: ANN401 -- ASG
     if header(scope, b"access-control-request-private-network") == "true":
         return [*_PREFLIGHT, (b"access-control-allow-private-network", b"true")]
     return list(_PREFLIGHT)
-
-
-def _varying(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Say that the answer depends on who asks, for caches."""
-    found = [value for name, value in headers if name == b"vary"]
-    rest = [pair for pair in headers if pair[0] != b"vary"]
-    return [*rest, (b"vary", b", ".join([*(found or [VARY]), b"Origin"]))]

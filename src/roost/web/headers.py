@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from roost.web.kit import Ticks
 
-VARY = b"Authorization, Cookie, Roost-Workspace"
+VARY = b"Authorization, Cookie, Roost-Workspace, Origin"
 """What an answer may depend on beside its address, wherever it says nothing else."""
 _FIXED = (
     (b"roost-api-version", b"1"),
