@@ -80,6 +80,8 @@ async def _undo(
     await require_kept(transaction, row["created_at"])
     earlier, state = _earlier(row), State(row["state"])
     if (earlier.number + 1 if earlier else 1) != number:
+        # It may have been this very request, sent twice: then it has its answer.
+        await seal(transaction, place.migration_id)
         raise not_now(state, "somebody else has undone it meanwhile")
     way = Reversal(transaction, place, row["created_at"], number, force=force)
     if state is State.UNDONE and earlier is not None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -11,6 +12,11 @@ import pytest
 from roost.db.faults import OutcomeUnknownError
 from roost.db.pool import Database
 from roost.migration.answering import Desk
+from roost.migration.once import AnsweredError
+from roost.migration.targets.target import Place
+from roost.migration.undo import _undo as taken_back
+from roost.migration.undo import undo
+from roost.web.reply import Reply
 from tests.db.waiting import until
 from tests.migration.bench import API, Bench, Person, store, task
 from tests.migration.test_undo import snapshot
@@ -173,4 +179,33 @@ async def test_undos_at_the_same_moment_with_one_key_are_one(bench: Bench, prefe
 
     await until(undone)
     now = await person.get(f"/migration{path}")
+    assert (now["state"], now["undo"]["number"]) == ("undone", 1)
+
+
+async def test_an_undo_of_which_two_have_begun_has_one_answer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a lost connection has let go of the first one's claim, and it goes on."""
+    person = await bench.person()
+    migration = await person.migrate(KEYS)
+    place = Place(person.workspace_id, person.user_id, bench.box, UUID(migration["id"]))
+    write, arrived = Database.write, asyncio.Barrier(2)
+    sealed: list[UUID] = []
+
+    async def together_from_there(self: Database, context: Any, work: Any) -> Any:
+        # Both know by then which undo it will be.
+        if getattr(work, "func", None) is taken_back:
+            await asyncio.wait_for(arrived.wait(), 30)
+        return await write(self, context, work)
+
+    async def seal(_transaction: Any, migration_id: UUID) -> None:
+        if sealed:
+            raise AnsweredError(Reply())
+        sealed.append(migration_id)
+
+    monkeypatch.setattr(Database, "write", together_from_there)
+    twice = [undo(bench.house.database, place, seal, force=False) for _ in range(2)]
+    ended = await asyncio.gather(*twice, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in ended) == ["AnsweredError", "NoneType"]
+    now = await person.get(f"/migration/{migration['id']}")
     assert (now["state"], now["undo"]["number"]) == ("undone", 1)
