@@ -107,11 +107,12 @@ class Server:
 
     def workers(self) -> set[int]:
         """Give the process ids of its workers, when it has several."""
-        return {
-            pid
-            for pid in _children(self.process.pid)
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        }
+        workers = set()
+        for pid in _children(self.process.pid):
+            with suppress(OSError):  # it may end between the two looks
+                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    workers.add(pid)
+        return workers
 
     def stop(self) -> int:
         """Ask it to end, and give its exit status."""
