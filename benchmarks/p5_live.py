@@ -118,17 +118,19 @@ async def _commit(postgres: Postgres, seen: _Seen) -> None:
     for number in range(_RATE * _SECONDS):
         await asyncio.sleep(max(began + number / _RATE - loop.time(), 0))
         await connection.execute(
-            "update tasks set title = $2 where id = $1", tasks[number % len(tasks)],
+            "update tasks set title = $3 where workspace_id = $1 and id = $2",
+            *tasks[number % len(tasks)],
             f"commit {number}.",
-        )  # fmt: skip
+        )
         seen.made[number] = time.perf_counter()
     await connection.close()
 
 
-async def _tasks(connection: asyncpg.Connection) -> Sequence[object]:
+async def _tasks(connection: asyncpg.Connection) -> Sequence[Sequence[object]]:
+    """Give a task of each workspace by its key: workspace and id."""
     rows = await connection.fetch(
-        "select min(id::text)::uuid as id from tasks where workspace_id = any($1::uuid[])"
-        " group by workspace_id",
+        "select workspace_id, min(id::text)::uuid as id from tasks"
+        " where workspace_id = any($1::uuid[]) group by workspace_id",
         [data.tenant_id(number) for number in range(1, data.CALLERS + 1)],
     )
-    return [row["id"] for row in rows]
+    return [tuple(row) for row in rows]

@@ -127,6 +127,7 @@ def run_server(
     config = uvicorn.Config(
         handover.factory,
         factory=True,
+        interface="asgi3",
         workers=listen.workers,
         loop="uvloop",
         http=HttpProtocol,

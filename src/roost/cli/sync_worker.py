@@ -5,6 +5,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
+from roost.cli.settling import Settling
 from roost.cli.worker import HANDOVER, end_with_parent
 from roost.db.dsn import DatabaseConfig
 from roost.sync.options import SyncOptions
@@ -42,4 +43,5 @@ def application() -> Any:  # noqa: ANN401 -- an ASGI application
     handover = SyncHandover.from_json(json.loads(os.environ[HANDOVER]))
     end_with_parent()
     configure_logs(os.environ)
-    return Standalone(StandaloneConfig(handover.database, handover.options, handover.secret))
+    config = StandaloneConfig(handover.database, handover.options, handover.secret)
+    return Settling(Standalone(config))

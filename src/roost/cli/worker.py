@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from roost.cli.settling import Settling
 from roost.db.dsn import DatabaseConfig
 
 HANDOVER = "ROOST_HANDOVER"
@@ -46,7 +47,8 @@ def application() -> Any:  # noqa: ANN401 -- an ASGI application
     access = configure_logs(os.environ)
     settings = Settings.from_environment(os.environ)
     alone = multiprocessing.parent_process() is None
-    return Application(settings, handover.pool, handover.data_dir, access=access, alone=alone)
+    app = Application(settings, handover.pool, handover.data_dir, access=access, alone=alone)
+    return Settling(app)
 
 
 def end_with_parent() -> None:
