@@ -223,7 +223,8 @@ async def test_a_window_costs_the_same_beside_a_long_transaction(
                 "insert into t select generate_series($1::int, $1 + 9999), 0", first
             )
             await make_tick(connection)
-    assert max(costs) <= min(costs) + 20, costs
+    # To read through what was written would cost hundreds.
+    assert max(costs) <= min(costs) + 50, costs
 
 
 async def test_looking_for_changes_does_not_read_through_a_bulk_load(counted: Journaled) -> None:
