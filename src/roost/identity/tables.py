@@ -234,6 +234,7 @@ class LoginLinkColumns(TypedColumns):
 
 
 login_links = Table("login_links", metadata, LoginLinkColumns, UniqueConstraint("token_hash"))
+Index(None, login_links.c.user_id)
 
 
 class LoginAttemptColumns(TypedColumns):
