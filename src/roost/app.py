@@ -44,6 +44,7 @@ from roost.migration.pages import MigrationPages
 from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.migration.tables import migrations as migration_rows
+from roost.performance.routes import PerformanceRoutes
 from roost.redis import connect
 from roost.settings import Settings
 from roost.sync import store as shape_store
@@ -127,6 +128,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     origins: Origins | None = None,
     background: Background | None = None,
     shapes: Respond | None = None,
+    doctor: Database | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -139,6 +141,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),
         *AssetRoutes().endpoints(),
+        *PerformanceRoutes(kit, doctor).endpoints(),
         *ShapeRoutes(shapes, PUBLISHED).endpoints(),
         *probes.endpoints(),
     ]
@@ -150,6 +153,7 @@ class Parts:
     """What a running worker is made of."""
 
     database: Database
+    doctor: Database
     listener: Listener
     authenticator: DatabaseAuthenticator
     telemetry: Telemetry
@@ -167,12 +171,17 @@ class Application:
         pool: DatabaseConfig,
         data_dir: Path,
         *,
+        doctor: DatabaseConfig | None = None,
         environment: Mapping[str, str] | None = None,
         access: AccessLog | None = None,
         alone: bool = True,
     ) -> None:
-        """Be one worker of a server; `alone` says that it is the only one."""
+        """Be one worker of a server; `alone` says that it is the only one.
+
+        The doctor asks with connections of its own, if it is told how to connect.
+        """
         self._settings = settings
+        self._doctor = doctor
         self._alone = alone
         self._pool = pool
         self._data_dir = data_dir
@@ -237,7 +246,13 @@ class Application:
             watch_ticks(telemetry.metrics, listener)
         shapes = self._shapes(database, listener)
         self._run_beside(listener.run())
-        parts = Parts(database, listener, authenticator, telemetry, limits, background, shapes)
+        doctor = database
+        if self._doctor is not None:
+            doctor = await Database.connect(self._doctor)
+            self._stack.push_async_callback(doctor.close)
+        parts = Parts(
+            database, doctor, listener, authenticator, telemetry, limits, background, shapes
+        )
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:
             # The first who logs in need not wait for it, nor everybody with them.
@@ -321,6 +336,7 @@ class Application:
             origins=origins,
             background=parts.background,
             shapes=parts.shapes,
+            doctor=parts.doctor,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note

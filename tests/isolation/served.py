@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,8 +11,9 @@ from urllib.parse import quote
 import msgspec
 
 from roost.app import Application, running
+from roost.db.roles import DOCTOR_ROLE
 from roost.settings import Settings
-from tests.support.schema import pool_config
+from tests.support.schema import as_role, pool_config
 
 HOST = "roost.test"
 ORIGIN = f"http://{HOST}"
@@ -102,7 +103,9 @@ async def serving_in_process(superuser_url: str) -> AsyncIterator[Served]:
     with TemporaryDirectory() as directory:
         settings = Settings.from_environment({})
         config = pool_config(superuser_url)
-        async with running(Application(settings, config, Path(directory), environment={})) as app:
+        doctor = replace(config, url=as_role(superuser_url, DOCTOR_ROLE), max_connections=2)
+        application = Application(settings, config, Path(directory), doctor=doctor, environment={})
+        async with running(application) as app:
             served = Served(app)
             answer = await served.ask("GET", "/openapi.json")
             assert answer.status == 200

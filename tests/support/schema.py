@@ -13,7 +13,13 @@ import pytest
 from roost.app import SCHEMA_TOOLS
 from roost.db.dsn import DatabaseConfig
 from roost.db.embedded import Endpoint
-from roost.db.roles import APP_ROLE, OWNER_ROLE, ensure_app_role
+from roost.db.roles import (
+    APP_ROLE,
+    DOCTOR_ROLE,
+    OWNER_ROLE,
+    ensure_app_role,
+    ensure_doctor_role,
+)
 from roost.db.schema import upgrade
 
 TEMPLATE = "roost_template"
@@ -37,6 +43,8 @@ async def make_roles(superuser_url: str) -> None:
             ):
                 await connection.execute(f"create role {OWNER_ROLE} login createrole")
             await ensure_app_role(connection)
+            await ensure_doctor_role(connection)
+            await connection.execute(f"alter role {DOCTOR_ROLE} login")
             await connection.execute(f"alter role {APP_ROLE} login")
             await connection.execute(f"grant {APP_ROLE} to {OWNER_ROLE} with admin option")
     finally:

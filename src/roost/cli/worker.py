@@ -19,21 +19,24 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The database as it was prepared, and the data directory."""
+    """The database as it was prepared, the data directory, and how the doctor connects."""
 
     pool: DatabaseConfig
     data_dir: Path
+    doctor: DatabaseConfig | None = None
 
     factory: ClassVar = "roost.cli.worker:application"
 
     def as_json(self) -> dict[str, Any]:
         """Write it for the worker's environment."""
-        return {"pool": asdict(self.pool), "data_dir": str(self.data_dir)}
+        doctor = self.doctor and asdict(self.doctor)
+        return {"pool": asdict(self.pool), "data_dir": str(self.data_dir), "doctor": doctor}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """Read what `as_json` wrote."""
-        return cls(DatabaseConfig(**document["pool"]), Path(document["data_dir"]))
+        doctor = document["doctor"] and DatabaseConfig(**document["doctor"])
+        return cls(DatabaseConfig(**document["pool"]), Path(document["data_dir"]), doctor)
 
 
 def application() -> Any:  # noqa: ANN401 -- an ASGI application
@@ -47,7 +50,14 @@ def application() -> Any:  # noqa: ANN401 -- an ASGI application
     access = configure_logs(os.environ)
     settings = Settings.from_environment(os.environ)
     alone = multiprocessing.parent_process() is None
-    app = Application(settings, handover.pool, handover.data_dir, access=access, alone=alone)
+    app = Application(
+        settings,
+        handover.pool,
+        handover.data_dir,
+        doctor=handover.doctor,
+        access=access,
+        alone=alone,
+    )
     return Settling(app)
 
 

@@ -1,7 +1,8 @@
-"""The two roles: an owner for schema revisions, and the pool's, which can do neither harm.
+"""The roles: an owner for schema revisions, the pool's, which can do no harm, and the doctor's.
 
 The pool's role `roost_app` owns nothing and can't bypass row-level security. Connections either
-log in as a role of that kind, or take it on at their start.
+log in as a role of that kind, or take it on at their start. `roost_doctor` reads what PostgreSQL
+counts and what connections do, and no row of any table.
 """
 
 from contextlib import suppress
@@ -14,6 +15,7 @@ from roost.db.faults import RoleError
 
 APP_ROLE = "roost_app"
 OWNER_ROLE = "roost_owner"
+DOCTOR_ROLE = "roost_doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,34 @@ async def ensure_app_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's
             f"  grant {APP_ROLE} to {user};"
         )
         raise RoleError(message) from error
+
+
+async def ensure_doctor_role(connection: Any) -> bool:  # noqa: ANN401 -- asyncpg's proxies
+    """Make `roost_doctor` when it is missing; False where the connection's role may not.
+
+    That role becomes a member, so that it can take the other on.
+    """
+    try:
+        if not await connection.fetchval("select 1 from pg_roles where rolname = $1", DOCTOR_ROLE):
+            with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+                await connection.execute(f"create role {DOCTOR_ROLE} nologin")
+        if not await connection.fetchval(
+            "select pg_has_role($1, 'pg_read_all_stats', 'member')", DOCTOR_ROLE
+        ):
+            await connection.execute(f"grant pg_read_all_stats to {DOCTOR_ROLE}")
+        if not await connection.fetchval(_MAY_TAKE_ON, DOCTOR_ROLE):
+            await connection.execute(f"grant {DOCTOR_ROLE} to current_user")
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    return True
+
+
+async def let_doctor_read_sequences(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxies
+    """Let the doctor see how far Roost's sequences have come; for the tables' owner to do."""
+    with suppress(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(
+            f"grant select on all sequences in schema public, journal, sync to {DOCTOR_ROLE}"
+        )
 
 
 async def require_safe_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxies

@@ -15,6 +15,8 @@ from roost.db.faults import RoleError, SchemaError, UnavailableError
 from roost.db.pgbouncer import PooledConnection
 
 DATABASE = "roost"
+DOCTOR_CONNECTIONS = 2
+"""Connections that the doctor has of its own, to answer when the pool is run dry."""
 WANTED_EXTENSIONS = ("pg_trgm", "vector", "pg_stat_statements")
 """Used when they are there; nothing needs them."""
 CannotConnect = (
@@ -41,13 +43,21 @@ class TargetOptions:
 
 
 class Target:
-    """A database that is ready to be used: the pool's configuration and the owner's."""
+    """A database that is ready to be used: how the pool, the owner and the doctor connect.
+
+    `doctor` is None where there is no such role: it sees what the pool's role sees.
+    """
 
     def __init__(
-        self, pool: DatabaseConfig, owner: DatabaseConfig, server: EmbeddedServer | None
+        self,
+        pool: DatabaseConfig,
+        owner: DatabaseConfig,
+        server: EmbeddedServer | None,
+        doctor: DatabaseConfig | None = None,
     ) -> None:
         self.pool = pool
         self.owner = owner
+        self.doctor = doctor
         self._server = server
 
     @property
@@ -104,7 +114,13 @@ def open_target(options: TargetOptions) -> Target:
     if options.database_url is None:
         server = EmbeddedServer(options.data_dir, bin_dir=options.bin_dir)
         endpoint = server.start()
-        return Target(*_embedded_configs(options, endpoint), server)
+        pool, owner = _embedded_configs(options, endpoint)
+        doctor = replace(
+            pool,
+            url=endpoint.url(user=roles.DOCTOR_ROLE, database=DATABASE),
+            max_connections=DOCTOR_CONNECTIONS,
+        )
+        return Target(pool, owner, server, doctor)
     url, pgbouncer = read_url(options.database_url)
     pool = DatabaseConfig(
         url,
@@ -141,9 +157,10 @@ async def prepare(target: Target, tools: Mapping[str, object]) -> Target:
         await _make_embedded_database(target)
     owner = await target.connect_as_owner()
     try:
-        pool = target.pool
+        pool, doctor = target.pool, target.doctor
         if not target.embedded:
             pool = await _choose_role(owner, target)
+            doctor = await _choose_doctor(owner, target)
             await make_extensions(owner)
         may_revise = not await _is_only_a_client(owner)
         state = await schema.schema_state(owner)
@@ -159,12 +176,18 @@ async def prepare(target: Target, tools: Mapping[str, object]) -> Target:
             )
             raise SchemaError(message)
         await schema.upgrade(target.owner, tools)
+    if doctor is not None and may_revise:
+        owner = await target.connect_as_owner()
+        try:
+            await roles.let_doctor_read_sequences(owner)
+        finally:
+            await owner.close()
     connection = await connect(pool)
     try:
         await roles.require_safe_role(connection)
     finally:
         await connection.close()
-    return Target(pool, target.owner, target._server)  # noqa: SLF001 -- its own kind
+    return Target(pool, target.owner, target._server, doctor)  # noqa: SLF001 -- its own kind
 
 
 async def _choose_role(owner: Any, target: Target) -> DatabaseConfig:  # noqa: ANN401 -- asyncpg's connection
@@ -177,6 +200,15 @@ async def _choose_role(owner: Any, target: Target) -> DatabaseConfig:  # noqa: A
         await roles.require_safe_role(owner)
         return target.pool
     return replace(target.pool, role=roles.APP_ROLE)
+
+
+async def _choose_doctor(owner: Any, target: Target) -> DatabaseConfig | None:  # noqa: ANN401 -- asyncpg's connection
+    """Decide whether there can be connections that take on `roost_doctor`."""
+    if target.pool.url != target.owner.url or target.pool.pgbouncer:
+        return None
+    if not await roles.ensure_doctor_role(owner):
+        return None
+    return replace(target.pool, role=roles.DOCTOR_ROLE, max_connections=DOCTOR_CONNECTIONS)
 
 
 async def _admit(owner: Any, pool: DatabaseConfig) -> None:  # noqa: ANN401 -- asyncpg's connection
@@ -215,10 +247,11 @@ async def _make_embedded_database(target: Target) -> None:
     try:
         await connection.execute(f"select pg_advisory_lock({schema.LOCK})")
         known = {row[0] for row in await connection.fetch("select rolname from pg_roles")}
-        for role in (roles.OWNER_ROLE, roles.APP_ROLE):
+        for role in (roles.OWNER_ROLE, roles.APP_ROLE, roles.DOCTOR_ROLE):
             if role not in known:
                 await connection.execute(f"create role {role} login")
         await connection.execute(f"grant {roles.APP_ROLE} to {roles.OWNER_ROLE}")
+        await roles.ensure_doctor_role(connection)
         exists = await connection.fetchval("select 1 from pg_database where datname = $1", DATABASE)
         if not exists:
             await connection.execute(f"create database {DATABASE} owner {roles.OWNER_ROLE}")

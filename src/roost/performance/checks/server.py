@@ -1,0 +1,75 @@
+"""Checks of the server itself: its settings, its checkpoints, what it counts."""
+
+from roost.performance.checks.kinds import Check, Finding, Row, graded, skipped
+
+_LEAST_CHECKPOINTS = 20
+_HARMFUL = {
+    "fsync": "a crash of the machine may destroy the database",
+    "full_page_writes": "a crash of the machine may destroy pages",
+    "autovacuum": "dead rows stay, and transaction ids run out",
+    "track_counts": "autovacuum can't know what to do",
+    "track_activities": "nobody can see what runs",
+}
+_UNSAFE = {"fsync", "full_page_writes", "autovacuum"}
+
+
+def _settings(rows: list[Row]) -> Finding:
+    off = [row["name"] for row in rows]
+    said = "; ".join(f"{name} is off: {_HARMFUL[name]}" for name in off)
+    return Finding(
+        name="settings",
+        status="critical" if _UNSAFE & set(off) else "warn" if off else "ok",
+        detail=said or "no setting that does harm",
+        value=len(off),
+        unit="1",
+        fix=" ".join(f"alter system set {name} = on;" for name in off) or None,
+    )
+
+
+def _checkpoints(rows: list[Row]) -> Finding:
+    row = rows[0]
+    total = row["timed"] + row["requested"]
+    if total < _LEAST_CHECKPOINTS:
+        return skipped("checkpoints", f"Only {total} checkpoints since the last reset.")
+    share = row["requested"] / total
+    return graded(
+        "checkpoints", share, "1", (0.5, 0.9),
+        f"{row['requested']} of {total} checkpoints came before their time",
+        "Raise max_wal_size.",
+    )  # fmt: skip
+
+
+def _statistics(rows: list[Row]) -> Finding:
+    row = rows[0]
+    if row["made"]:
+        return Finding(name="statementStatistics", status="ok", detail="statements are counted")
+    return skipped(
+        "statementStatistics",
+        "pg_stat_statements is not there: add it to shared_preload_libraries, start the server "
+        "again, and run `create extension pg_stat_statements;`",
+    )
+
+
+CHECKS = (
+    Check(
+        "settings",
+        f"""
+        select name from pg_settings
+        where name in ({", ".join(f"'{name}'" for name in _HARMFUL)}) and setting = 'off'
+        order by name
+        """,  # noqa: S608 -- constants
+        _settings,
+    ),
+    Check(
+        "checkpoints",
+        "select num_timed as timed, num_requested as requested from pg_stat_checkpointer",
+        _checkpoints,
+        {17: "select checkpoints_timed as timed, checkpoints_req as requested"
+             " from pg_stat_bgwriter"},
+    ),
+    Check(
+        "statementStatistics",
+        "select exists (select from pg_extension where extname = 'pg_stat_statements') as made",
+        _statistics,
+    ),
+)  # fmt: skip

@@ -1,0 +1,302 @@
+"""Indexes: which are of no use, which are broken, and which are missing. Nothing is changed."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from roost.db.pool import Database
+from roost.performance.reading import OURS, Question
+from roost.web.structs import Outgoing
+
+MIN_WINDOW_DAYS = 7
+"""Days that statistics must reach back before an index that nobody uses may be called unused."""
+Verdict = Literal["act", "watch", "insufficientData", "keep"]
+Problem = Literal["invalid", "duplicate", "covered", "unused", "missing"]
+
+
+class Advice(Outgoing):
+    """What was found of one index, or of one that is missing."""
+
+    problem: Problem
+    verdict: Verdict
+    table: str
+    index: str | None
+    columns: list[str]
+    reason: str
+    evidence: dict[str, Any]
+    sql: str | None
+    """What an administrator may run; nothing of it was run."""
+
+
+class Indexes(Outgoing):
+    """All that was found, and since when the statistics count."""
+
+    statistics_since: datetime | None
+    window_days: float
+    looked_at: int
+    items: list[Advice]
+
+
+class Index(Outgoing):
+    """An index as the catalogue has it; `shape` is equal for indexes that do the same."""
+
+    table: str
+    name: str
+    qualified: str
+    definition: str
+    columns: list[str]
+    shape: str
+    includes: list[str]
+    access: str
+    unique: bool
+    primary: bool
+    constraint: str | None
+    valid: bool
+    building: bool
+    partition: bool
+    replica_identity: bool
+    scans: int
+    bytes: int
+    table_bytes: int
+    partial: bool
+    since: datetime | None
+    window_days: float
+
+
+_INDEXES = Question(
+    "indexes",
+    Index,
+    f"""
+    select t.oid::regclass::text as "table", c.relname as name,
+           i.indexrelid::regclass::text as qualified,
+           pg_get_indexdef(i.indexrelid) as definition,
+           array(select pg_get_indexdef(i.indexrelid, k, true)
+                 from generate_series(1, i.indnkeyatts) k) as columns,
+           concat_ws('/', i.indrelid, am.amname, i.indclass, i.indcollation, i.indoption,
+                     pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct) as shape,
+           array(select pg_get_indexdef(i.indexrelid, k, true)
+                 from generate_series(i.indnkeyatts + 1, i.indnatts) k) as includes,
+           am.amname as access, i.indisunique or i.indisexclusion as "unique",
+           i.indisprimary as "primary", q.conname as "constraint", i.indisvalid as valid,
+           p.pid is not null as building, c.relispartition as "partition",
+           i.indisreplident as "replicaIdentity",
+           coalesce(s.idx_scan, 0) as scans,
+           pg_relation_size(i.indexrelid) as bytes, pg_relation_size(i.indrelid) as "tableBytes",
+           i.indpred is not null as "partial",
+           d.since, extract(epoch from now() - d.since)::float8 / 86400 as "windowDays"
+    from pg_index i
+    join pg_class c on c.oid = i.indexrelid
+    join pg_class t on t.oid = i.indrelid
+    join pg_namespace n on n.oid = t.relnamespace
+    join pg_am am on am.oid = c.relam
+    left join pg_stat_user_indexes s on s.indexrelid = i.indexrelid
+    left join pg_constraint q
+        on q.conindid = i.indexrelid and q.contype in ('p', 'u', 'x')
+    left join pg_stat_progress_create_index p on p.index_relid = i.indexrelid
+    cross join (
+        select coalesce(stats_reset, pg_postmaster_start_time()) as since
+        from pg_stat_database where datname = current_database()) d
+    where t.relkind in ('r', 'm') and {OURS}
+    order by 1, 2
+    """,  # noqa: S608 -- constants
+)
+
+
+class Unindexed(Outgoing):
+    """A foreign key whose columns begin no index."""
+
+    table: str
+    constraint: str
+    columns: list[str]
+    referenced: str
+    rows: int
+    deletes: int
+
+
+_FOREIGN_KEYS = Question(
+    "foreign_keys",
+    Unindexed,
+    f"""
+    select f.conrelid::regclass::text as "table", f.conname as "constraint",
+           array(select quote_ident(a.attname) from unnest(f.conkey) with ordinality k (num, place)
+                 join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.num
+                 order by k.place) as columns,
+           f.confrelid::regclass::text as referenced,
+           greatest(c.reltuples, 0)::bigint as "rows",
+           coalesce(r.n_tup_del, 0) as deletes
+    from pg_constraint f
+    join pg_class c on c.oid = f.conrelid
+    join pg_namespace n on n.oid = c.relnamespace
+    left join pg_stat_user_tables r on r.relid = f.confrelid
+    where f.contype = 'f' and f.conparentid = 0 and c.relkind in ('r', 'p') and {OURS}
+      and not exists (
+        select from pg_index i
+        where i.indrelid = f.conrelid and i.indisvalid
+          -- What looks for the rows of a key never looks for null.
+          and (i.indpred is null or pg_get_expr(i.indpred, i.indrelid) in (
+            select format('(%I IS NOT NULL)', a.attname) from pg_attribute a
+            where a.attrelid = f.conrelid and a.attnum = any(f.conkey)))
+          and (i.indkey::smallint[])[0:cardinality(f.conkey) - 1] @> f.conkey)
+    order by 1, 2
+    """,  # noqa: S608 -- constants
+)
+_LARGE_ROWS = 10_000
+_SMALL_BYTES = 1024 * 1024
+
+
+async def indexes(database: Database, *, min_window_days: float = MIN_WINDOW_DAYS) -> Indexes:
+    """Look at every index of this database, and at the foreign keys that have none."""
+    found = await _INDEXES.ask(database)
+    lacking = await _FOREIGN_KEYS.ask(database)
+    window = found[0].window_days if found else 0.0
+    items = [*judge(found, min_window_days), *(_missing(each) for each in lacking)]
+    order = ("act", "watch", "insufficientData", "keep")
+    items.sort(key=lambda item: (order.index(item.verdict), -item.evidence.get("bytes", 0)))
+    return Indexes(
+        statistics_since=found[0].since if found else None,
+        window_days=round(window, 3),
+        looked_at=len(found),
+        items=items,
+    )
+
+
+def judge(found: Sequence[Index], min_window_days: float) -> Iterator[Advice]:
+    """Give what is to be said of each index, the weightiest thing only."""
+    for index in found:
+        if index.building:
+            continue
+        if not index.valid:
+            yield _advice(index, "invalid", "act", "It was not finished, and no query uses it.", {})
+        elif twin := _twin(index, found):
+            yield _superfluous(index, twin, "duplicate", f"{twin.qualified} is the same.")
+        elif wider := _wider(index, found):
+            reason = f"{wider.qualified} begins with the same columns."
+            yield _superfluous(index, wider, "covered", reason)
+        elif index.scans == 0 and _serves(index) is None:
+            yield _unused(index, min_window_days)
+
+
+def _serves(index: Index) -> str | None:
+    """Say what needs the index besides queries."""
+    if index.primary:
+        return "It is the primary key."
+    if index.constraint is not None:
+        return f"The constraint {index.constraint} needs it."
+    if index.unique:
+        return "It keeps values unique."
+    if index.replica_identity:
+        return "It is the table's replica identity."
+    if index.partition:
+        return "It belongs to an index of the partitioned table."
+    return None
+
+
+def _twin(index: Index, found: Sequence[Index]) -> Index | None:
+    """Give the index that does all that this one does, and is to be kept of the two."""
+    for other in found:
+        same = (
+            other is not index
+            and other.valid
+            and other.shape == index.shape
+            and other.columns == index.columns
+            and set(other.includes) >= set(index.includes)
+        )
+        if same and (_rank(other) > _rank(index)):
+            return other
+    return None
+
+
+def _rank(index: Index) -> tuple[bool, bool, int, int, str]:
+    serves = _serves(index) is not None
+    return (serves, index.unique, len(index.includes), index.scans, index.name)
+
+
+def _wider(index: Index, found: Sequence[Index]) -> Index | None:
+    """Give a B-tree whose first columns are all of this one's."""
+    if index.access != "btree" or index.includes:
+        return None
+    for other in found:
+        if (
+            other.valid
+            and other.access == "btree"
+            and other.table == index.table
+            and len(other.columns) > len(index.columns)
+            and other.columns[: len(index.columns)] == index.columns
+            and _prefix(other.shape, index.shape)
+        ):
+            return other
+    return None
+
+
+def _prefix(wide: str, narrow: str) -> bool:
+    """Whether two shapes agree but for what is said of further columns."""
+    first, second = wide.split("/"), narrow.split("/")
+    return len(first) == len(second) and all(
+        left == right or left.startswith(f"{right} ")
+        for left, right in zip(first, second, strict=True)
+    )
+
+
+def _superfluous(index: Index, other: Index, problem: Problem, reason: str) -> Advice:
+    serves = _serves(index)
+    evidence = {"keeps": other.qualified, "scans": index.scans}
+    if serves is not None:
+        return _advice(index, problem, "keep", f"{reason} But: {serves}", evidence)
+    return _advice(index, problem, "act", reason, evidence)
+
+
+def _unused(index: Index, min_window_days: float) -> Advice:
+    days = index.window_days
+    if days < min_window_days:
+        reason = (
+            f"No query used it in {days:.1f} days; what runs less often than that is not seen. "
+            f"Look again when statistics reach back {min_window_days:g} days."
+        )
+        return _advice(index, "unused", "insufficientData", reason, {})
+    small = index.bytes < _SMALL_BYTES
+    reason = f"No query used it in {days:.0f} days. Replicas count their own: look there too."
+    return _advice(index, "unused", "watch" if small else "act", reason, {})
+
+
+def _advice(
+    index: Index, problem: Problem, verdict: Verdict, reason: str, evidence: dict[str, Any]
+) -> Advice:
+    sql = None
+    if verdict in {"act", "watch"}:
+        sql = f"drop index concurrently {index.qualified};"
+        if problem == "invalid":
+            sql = f"reindex index concurrently {index.qualified};"
+    return Advice(
+        problem=problem,
+        verdict=verdict,
+        table=index.table,
+        index=index.qualified,
+        columns=index.columns,
+        reason=reason,
+        evidence={
+            "bytes": index.bytes,
+            "scans": index.scans,
+            "definition": index.definition,
+            "windowDays": round(index.window_days, 3),
+            **evidence,
+        },
+        sql=sql,
+    )
+
+
+def _missing(key: Unindexed) -> Advice:
+    large = key.rows >= _LARGE_ROWS
+    reason = (
+        f"The foreign key {key.constraint} has no index: to delete or change a row of "
+        f"{key.referenced} goes through all of {key.table}."
+    )
+    return Advice(
+        problem="missing",
+        verdict="act" if large and key.deletes else "watch",
+        table=key.table,
+        index=None,
+        columns=key.columns,
+        reason=reason,
+        evidence={"constraint": key.constraint, "rows": key.rows, "deletes": key.deletes},
+        sql=f"create index concurrently on {key.table} ({', '.join(key.columns)});",
+    )

@@ -1,0 +1,1 @@
+"""The database doctor: trouble is made for real, and must be named."""
