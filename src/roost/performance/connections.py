@@ -69,8 +69,9 @@ _QUESTION = Question(
     """
     select a.pid, a.usename as "user", nullif(a.application_name, '') as application,
            a.backend_type as kind, a.state,
-           extract(epoch from now() - a.state_change)::float8 as "stateSeconds",
-           extract(epoch from now() - a.xact_start)::float8 as "transactionSeconds",
+           extract(epoch from clock_timestamp() - a.state_change)::float8 as "stateSeconds",
+           extract(epoch from clock_timestamp() - a.xact_start)::float8
+               as "transactionSeconds",
            a.wait_event_type || ': ' || a.wait_event as wait,
            a.query as statement,
            count(*) over () as "ofClients",
