@@ -153,7 +153,7 @@ class Parts:
     """What a running worker is made of."""
 
     database: Database
-    doctor: Database
+    doctor: Database | None
     listener: Listener
     authenticator: DatabaseAuthenticator
     telemetry: Telemetry
@@ -246,7 +246,7 @@ class Application:
             watch_ticks(telemetry.metrics, listener)
         shapes = self._shapes(database, listener)
         self._run_beside(listener.run())
-        doctor = database
+        doctor = None
         if self._doctor is not None:
             doctor = await Database.connect(self._doctor)
             self._stack.push_async_callback(doctor.close)

@@ -56,6 +56,16 @@ select pg_has_role(current_user, $1, case
 """
 
 
+async def _ensure_role(connection: Any, role: str) -> None:  # noqa: ANN401 -- asyncpg's proxies
+    """Make the role when it is missing, and the connection's own a member of it."""
+    if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
+        # Another process may be quicker.
+        with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            await connection.execute(f"create role {role} nologin")
+    if not await connection.fetchval(_MAY_TAKE_ON, role):
+        await connection.execute(f"grant {role} to current_user")
+
+
 async def ensure_app_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxies
     """Make `roost_app` when it is missing; RoleError with the SQL for somebody who may.
 
@@ -63,12 +73,7 @@ async def ensure_app_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's
     """
     user = await connection.fetchval("select quote_ident(current_user)")
     try:
-        if not await connection.fetchval("select 1 from pg_roles where rolname = $1", APP_ROLE):
-            # Another process may be quicker.
-            with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-                await connection.execute(f"create role {APP_ROLE} nologin")
-        if not await connection.fetchval(_MAY_TAKE_ON, APP_ROLE):
-            await connection.execute(f"grant {APP_ROLE} to current_user")
+        await _ensure_role(connection, APP_ROLE)
     except asyncpg.InsufficientPrivilegeError as error:
         message = (
             f"the role {user} may not make the role {APP_ROLE}. Let an administrator run:\n"
@@ -84,15 +89,11 @@ async def ensure_doctor_role(connection: Any) -> bool:  # noqa: ANN401 -- asyncp
     That role becomes a member, so that it can take the other on.
     """
     try:
-        if not await connection.fetchval("select 1 from pg_roles where rolname = $1", DOCTOR_ROLE):
-            with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-                await connection.execute(f"create role {DOCTOR_ROLE} nologin")
+        await _ensure_role(connection, DOCTOR_ROLE)
         if not await connection.fetchval(
             "select pg_has_role($1, 'pg_read_all_stats', 'member')", DOCTOR_ROLE
         ):
             await connection.execute(f"grant pg_read_all_stats to {DOCTOR_ROLE}")
-        if not await connection.fetchval(_MAY_TAKE_ON, DOCTOR_ROLE):
-            await connection.execute(f"grant {DOCTOR_ROLE} to current_user")
     except asyncpg.InsufficientPrivilegeError:
         return False
     return True

@@ -1,7 +1,5 @@
 """Connections: who is connected, in which state, and since when."""
 
-from typing import Literal
-
 from roost.db.pool import Database
 from roost.performance.reading import Question
 from roost.performance.wording import shown
@@ -52,12 +50,11 @@ class Connections(Outgoing):
     by_state: list[ConnectionCount]
     pool: Pool
     items: list[Connection]
-    shows_all: Literal[True, False]
+    shows_all: bool
     """Whether this role may see what others' connections do."""
 
 
 class _Row(Connection):
-    of_clients: int
     limit: int
     reserved: int
     shows_all: bool
@@ -74,7 +71,6 @@ _QUESTION = Question(
                as "transactionSeconds",
            a.wait_event_type || ': ' || a.wait_event as wait,
            a.query as statement,
-           count(*) over () as "ofClients",
            current_setting('max_connections')::integer as "limit",
            current_setting('superuser_reserved_connections')::integer as reserved,
            pg_has_role(current_user, 'pg_read_all_stats', 'usage') as "showsAll"
@@ -100,7 +96,7 @@ async def connections(database: Database, pool: Database) -> Connections:
     ]
     first = rows[0]  # there is at least the one that asks
     return Connections(
-        total=first.of_clients,
+        total=len(rows),
         limit=first.limit,
         reserved=first.reserved,
         by_state=counts,

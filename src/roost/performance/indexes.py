@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from roost.db.pool import Database
-from roost.performance.reading import OURS, Question
+from roost.performance.reading import OURS, SINCE, WINDOW_DAYS, Question
 from roost.web.structs import Outgoing
 
 MIN_WINDOW_DAYS = 7
@@ -57,8 +57,6 @@ class Index(Outgoing):
     replica_identity: bool
     scans: int
     bytes: int
-    table_bytes: int
-    partial: bool
     since: datetime | None
     window_days: float
 
@@ -81,9 +79,7 @@ _INDEXES = Question(
            p.pid is not null as building, c.relispartition as "partition",
            i.indisreplident as "replicaIdentity",
            coalesce(s.idx_scan, 0) as scans,
-           pg_relation_size(i.indexrelid) as bytes, pg_relation_size(i.indrelid) as "tableBytes",
-           i.indpred is not null as "partial",
-           d.since, extract(epoch from now() - d.since)::float8 / 86400 as "windowDays"
+           pg_relation_size(i.indexrelid) as bytes, d.since, d.days as "windowDays"
     from pg_index i
     join pg_class c on c.oid = i.indexrelid
     join pg_class t on t.oid = i.indrelid
@@ -94,7 +90,7 @@ _INDEXES = Question(
         on q.conindid = i.indexrelid and q.contype in ('p', 'u', 'x')
     left join pg_stat_progress_create_index p on p.index_relid = i.indexrelid
     cross join (
-        select coalesce(stats_reset, pg_postmaster_start_time()) as since
+        select {SINCE} as since, {WINDOW_DAYS} as days
         from pg_stat_database where datname = current_database()) d
     where t.relkind in ('r', 'm') and {OURS}
     order by 1, 2

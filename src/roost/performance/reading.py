@@ -11,6 +11,10 @@ from roost.db.tenancy import Context
 T = TypeVar("T", bound=msgspec.Struct)
 OURS = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
 """The schemas whose tables are looked at; `n` is pg_namespace."""
+SINCE = "coalesce(stats_reset, pg_postmaster_start_time())"
+"""Since when a row of pg_stat_database counts."""
+WINDOW_DAYS = f"extract(epoch from now() - {SINCE})::float8 / 86400"
+"""For how many days it has counted."""
 
 
 def as_json(name: str, sql: str, places: tuple[str, ...] = ()) -> Statement:

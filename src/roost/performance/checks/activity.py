@@ -1,6 +1,7 @@
 """Checks of what connections do: how many there are, who waits, who holds others up."""
 
 from roost.performance.checks.kinds import NOT_SHOWN, Check, Finding, Row, graded, skipped
+from roost.performance.reading import WINDOW_DAYS
 
 _SEEN = "pg_has_role(current_user, 'pg_read_all_stats', 'usage') as seen"
 
@@ -112,12 +113,10 @@ CHECKS = (
     ),
     Check(
         "deadlocks",
-        """
-        select deadlocks as count,
-               extract(epoch from now() - coalesce(stats_reset, pg_postmaster_start_time()))
-                   ::float8 / 86400 as days
+        f"""
+        select deadlocks as count, {WINDOW_DAYS} as days
         from pg_stat_database where datname = current_database()
-        """,
+        """,  # noqa: S608 -- a constant
         _deadlocks,
     ),
 )

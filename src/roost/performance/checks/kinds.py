@@ -8,6 +8,7 @@ import msgspec
 
 from roost.web.structs import Outgoing
 
+GIB = 1024**3
 NOT_SHOWN = (
     "The role that the doctor asks with may not see it: it needs to be a member of "
     "pg_read_all_stats, as roost_doctor is where Roost may make that role."

@@ -1,8 +1,6 @@
 """Checks of replication: how far replicas are behind, and what is kept for those that are away."""
 
-from roost.performance.checks.kinds import NOT_SHOWN, Check, Finding, Row, graded, skipped
-
-_GIB = 1024**3
+from roost.performance.checks.kinds import GIB, NOT_SHOWN, Check, Finding, Row, graded, skipped
 
 
 def _lag(rows: list[Row]) -> Finding:
@@ -10,7 +8,7 @@ def _lag(rows: list[Row]) -> Finding:
         return skipped("replicationLag", "No replica is connected.")
     if any(row["bytes"] is None for row in rows):
         return skipped("replicationLag", NOT_SHOWN)
-    worst = max(row["bytes"] for row in rows) / _GIB
+    worst = max(row["bytes"] for row in rows) / GIB
     seconds = max(row["seconds"] or 0.0 for row in rows)
     return graded(
         "replicationLag", worst, "GiBy", (0.25, 4),
@@ -23,7 +21,7 @@ def _lag(rows: list[Row]) -> Finding:
 def _slots(rows: list[Row]) -> Finding:
     if not rows:
         return skipped("replicationSlots", "There are no replication slots.")
-    kept = max((row["bytes"] or 0 for row in rows), default=0) / _GIB
+    kept = max((row["bytes"] or 0 for row in rows), default=0) / GIB
     lost = [row["slot"] for row in rows if row["wal_status"] == "lost"]
     found = graded(
         "replicationSlots", kept, "GiBy", (1, 10),

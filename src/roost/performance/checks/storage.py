@@ -1,12 +1,11 @@
 """Checks of what is stored: whether it is read from memory, and vacuum keeps up with it."""
 
-from roost.performance.checks.kinds import Check, Finding, Row, graded, skipped
-from roost.performance.reading import OURS
+from roost.performance.checks.kinds import GIB, Check, Finding, Row, graded, skipped
+from roost.performance.reading import OURS, WINDOW_DAYS
 
 _LEAST_BLOCKS = 100_000
 """Blocks read before a share of hits means something."""
 _LEAST_DEAD = 10_000
-_GIB = 1024**3
 
 
 def _cache_hit(rows: list[Row]) -> Finding:
@@ -72,10 +71,10 @@ def _sequences(rows: list[Row]) -> Finding:
 
 def _temporary(rows: list[Row]) -> Finding:
     row = rows[0]
-    rate = row["bytes"] / max(row["days"], 1.0) / _GIB
+    rate = row["bytes"] / max(row["days"], 1.0) / GIB
     return graded(
         "temporaryFiles", rate, "GiBy/d", (10, 100),
-        f"{row['files']} temporary files of {row['bytes'] / _GIB:.2f} GiB in {row['days']:.1f} "
+        f"{row['files']} temporary files of {row['bytes'] / GIB:.2f} GiB in {row['days']:.1f} "
         "days",
         "Raise work_mem for what sorts and joins much, or give it an index.",
     )  # fmt: skip
@@ -90,8 +89,6 @@ def _invalid(rows: list[Row]) -> Finding:
     )  # fmt: skip
 
 
-_SINCE = """extract(epoch from now() - coalesce(stats_reset, pg_postmaster_start_time()))
-                   ::float8 / 86400 as days"""
 CHECKS = (
     Check(
         "cacheHit",
@@ -159,7 +156,7 @@ CHECKS = (
     Check(
         "temporaryFiles",
         f"""
-        select temp_files as files, temp_bytes as bytes, {_SINCE}
+        select temp_files as files, temp_bytes as bytes, {WINDOW_DAYS} as days
         from pg_stat_database where datname = current_database()
         """,  # noqa: S608 -- a constant
         _temporary,
