@@ -44,7 +44,10 @@ from roost.migration.pages import MigrationPages
 from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.migration.tables import migrations as migration_rows
+from roost.performance import kept
 from roost.performance.routes import PerformanceRoutes
+from roost.performance.slow import SLOW_MS, WATCH_MS
+from roost.performance.watching import Pace, Watch
 from roost.redis import connect
 from roost.settings import Settings
 from roost.sync import store as shape_store
@@ -81,6 +84,7 @@ _KEPT_SECONDS = 0.05
 SCHEMA_TOOLS: Mapping[str, object] = {
     "journal": install_sql() + ";" + grant_sql("roost_app"),
     "sync": shape_store.install_sql() + ";" + shape_store.grant_sql("roost_app"),
+    "performance": kept.install_sql(),
 }
 """What schema revisions need of rooms above `db`."""
 
@@ -129,6 +133,8 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     background: Background | None = None,
     shapes: Respond | None = None,
     doctor: Database | None = None,
+    telemetry: Telemetry | None = None,
+    slow_query_ms: float = SLOW_MS,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -141,7 +147,9 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),
         *AssetRoutes().endpoints(),
-        *PerformanceRoutes(kit, doctor).endpoints(),
+        *PerformanceRoutes(
+            kit, doctor, totals=telemetry.totals if telemetry else dict, slow_ms=slow_query_ms
+        ).endpoints(),
         *ShapeRoutes(shapes, PUBLISHED).endpoints(),
         *probes.endpoints(),
     ]
@@ -213,7 +221,10 @@ class Application:
     async def open(self) -> None:
         """Connect, and put the application together."""
         telemetry = Telemetry.from_environment(
-            self._environment, service_version=__version__, access=self._access
+            self._environment,
+            service_version=__version__,
+            access=self._access,
+            slow_statement_ns=round(min(WATCH_MS, self._settings.slow_query_ms) * 1e6),
         )
         self._stack.callback(telemetry.shutdown)
         database = await Database.connect(self._pool, telemetry.observer)
@@ -250,6 +261,11 @@ class Application:
         if self._doctor is not None:
             doctor = await Database.connect(self._doctor)
             self._stack.push_async_callback(doctor.close)
+        if self._settings.performance_days and telemetry.enabled:
+            pace = Pace(slow_ms=self._settings.slow_query_ms)
+            days = self._settings.performance_days
+            watch = Watch(doctor or database, database, telemetry.tally, keep_days=days, pace=pace)
+            self._run_beside(watch.run())
         parts = Parts(
             database, doctor, listener, authenticator, telemetry, limits, background, shapes
         )
@@ -337,6 +353,8 @@ class Application:
             background=parts.background,
             shapes=parts.shapes,
             doctor=parts.doctor,
+            telemetry=parts.telemetry,
+            slow_query_ms=settings.slow_query_ms,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note

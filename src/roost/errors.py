@@ -289,6 +289,13 @@ ENVIRONMENT_NOT_FOUND = _entry(
     "There is no such environment",
     "No environment of this workspace has that id, or no environment is active.",
 )
+QUERY_NOT_FOUND = _entry(
+    "QUERY_NOT_FOUND",
+    404,
+    "There is no such query",
+    "The database doctor knows no statement of that id: it was never seen, or forgotten since.",
+    "Take an id from GET /api/v1/performance/queries.",
+)
 SECRET_NOT_FOUND = _entry(
     "SECRET_NOT_FOUND",
     404,

@@ -37,15 +37,28 @@ SLEEP = tenant_read(
 class Watch:
     """An observer that remembers."""
 
+    slow_ns = 200_000_000
+
     def __init__(self) -> None:
         self.statements: list[tuple[str, str | None]] = []
         self.waits: list[float] = []
+        self.connects: list[float] = []
+        self.late: list[tuple[str, str, int, str | None]] = []
+
+    def slow(
+        self, name: str, sql: str, pid: int, taken_ns: int, error: BaseException | None
+    ) -> None:
+        assert taken_ns >= self.slow_ns
+        self.late.append((name, sql, pid, type(error).__name__ if error else None))
 
     def statement(
         self, name: str, started_ns: int, ended_ns: int, error: BaseException | None
     ) -> None:
         assert ended_ns >= started_ns
         self.statements.append((name, type(error).__name__ if error else None))
+
+    def connected(self, seconds: float) -> None:
+        self.connects.append(seconds)
 
     def waited(self, seconds: float) -> None:
         self.waits.append(seconds)

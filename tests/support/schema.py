@@ -19,6 +19,7 @@ from roost.db.roles import (
     OWNER_ROLE,
     ensure_app_role,
     ensure_doctor_role,
+    let_doctor_work,
 )
 from roost.db.schema import upgrade
 
@@ -63,6 +64,11 @@ async def make_schema(superuser_url: str) -> str:
         await connection.close()
     owner_url = as_role(superuser_url, OWNER_ROLE)
     await upgrade(owner_url, SCHEMA_TOOLS)
+    owner = await asyncpg.connect(owner_url)
+    try:
+        await let_doctor_work(owner)
+    finally:
+        await owner.close()
     return owner_url
 
 

@@ -7,6 +7,7 @@ connection goes back without a reset query, and PgBouncer in transaction mode is
 import asyncio
 import logging
 import random
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -46,6 +47,14 @@ UNCONFIRMED = (
 class Observer(Protocol):
     """What the pool tells of itself; times are `time.perf_counter_ns`."""
 
+    slow_ns: int
+    """Nanoseconds from which on `slow` is told of a statement too."""
+
+    def slow(
+        self, name: str, sql: str, pid: int, taken_ns: int, error: BaseException | None
+    ) -> None:
+        """One statement has ended that took `slow_ns` or more; `pid` is the server's process."""
+
     def statement(
         self, name: str, started_ns: int, ended_ns: int, error: BaseException | None
     ) -> None:
@@ -54,9 +63,19 @@ class Observer(Protocol):
     def waited(self, seconds: float) -> None:
         """A connection was handed out after so long a wait."""
 
+    def connected(self, seconds: float) -> None:
+        """A connection was opened, which took so long."""
+
 
 class Silent:
     """An observer that listens to nothing."""
+
+    slow_ns = sys.maxsize
+
+    def slow(
+        self, name: str, sql: str, pid: int, taken_ns: int, error: BaseException | None
+    ) -> None:
+        """Ignore it."""
 
     def statement(
         self, name: str, started_ns: int, ended_ns: int, error: BaseException | None
@@ -64,6 +83,9 @@ class Silent:
         """Ignore it."""
 
     def waited(self, seconds: float) -> None:
+        """Ignore it."""
+
+    def connected(self, seconds: float) -> None:
         """Ignore it."""
 
 
@@ -82,10 +104,16 @@ class Transaction:
     async def rows(self, statement: Statement, **values: object) -> list[asyncpg.Record]:
         """Run it and give every row."""
         running = self.connection.fetch(statement.sql, *statement.arguments(values))
-        return await _timed(self.observer, statement.name, running)
+        return await _timed(self.observer, statement.name, running, statement, self.connection)
 
 
-async def _timed(observer: Observer, name: str, running: Awaitable[T]) -> T:
+async def _timed(
+    observer: Observer,
+    name: str,
+    running: Awaitable[T],
+    statement: Statement | None = None,
+    connection: Any = None,  # noqa: ANN401 -- asyncpg's proxies share no typed base
+) -> T:
     """Wait for a statement, and tell the observer how it went."""
     started = time.perf_counter_ns()
     error: BaseException | None = None
@@ -95,7 +123,11 @@ async def _timed(observer: Observer, name: str, running: Awaitable[T]) -> T:
         error = caught
         raise
     finally:
-        observer.statement(name, started, time.perf_counter_ns(), error)
+        ended = time.perf_counter_ns()
+        observer.statement(name, started, ended, error)
+        if ended - started >= observer.slow_ns and statement is not None:
+            pid = 0 if is_gone(connection) else connection.get_server_pid()
+            observer.slow(name, statement.sql, pid, ended - started, error)
 
 
 async def _fetch(
@@ -105,7 +137,7 @@ async def _fetch(
     values: dict[str, object],
 ) -> asyncpg.Record | None:
     running = connection.fetchrow(statement.sql, *statement.arguments(values))
-    return await _timed(observer, statement.name, running)
+    return await _timed(observer, statement.name, running, statement, connection)
 
 
 async def _no_reset(_connection: object) -> None:
@@ -162,8 +194,17 @@ class Database:
     async def connect(cls, config: DatabaseConfig, observer: Observer | None = None) -> Self:
         """Open the pool; raises UnavailableError when the database can't be reached."""
         arguments = connection_arguments(config)
+        observer = observer or Silent()
+
+        async def connect(*places: Any, **options: Any) -> Any:  # noqa: ANN401 -- asyncpg's
+            started = time.perf_counter()
+            connection = await asyncpg.connect(*places, **options)
+            observer.connected(time.perf_counter() - started)
+            return connection
+
         try:
             pool = await asyncpg.create_pool(
+                connect=connect,
                 min_size=1,
                 max_size=config.max_connections,
                 max_inactive_connection_lifetime=300.0,
@@ -173,7 +214,7 @@ class Database:
         except (*LOST, asyncpg.PostgresError) as error:
             message = f"the database cannot be reached: {error}"
             raise UnavailableError(message) from error
-        return cls(pool, config, observer or Silent())
+        return cls(pool, config, observer)
 
     async def close(self, *, within: float = 5.0) -> None:
         """Close every connection, by force after `within` seconds."""

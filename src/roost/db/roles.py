@@ -2,7 +2,7 @@
 
 The pool's role `roost_app` owns nothing and can't bypass row-level security. Connections either
 log in as a role of that kind, or take it on at their start. `roost_doctor` reads what PostgreSQL
-counts and what connections do, and no row of any table.
+counts and what connections do, and no row of any table but its own.
 """
 
 from contextlib import suppress
@@ -99,11 +99,18 @@ async def ensure_doctor_role(connection: Any) -> bool:  # noqa: ANN401 -- asyncp
     return True
 
 
-async def let_doctor_read_sequences(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxies
-    """Let the doctor see how far Roost's sequences have come; for the tables' owner to do."""
+async def let_doctor_work(connection: Any, role: str = DOCTOR_ROLE) -> None:  # noqa: ANN401 -- asyncpg's proxies
+    """Let the doctor see how far sequences are, and keep what it sees; for the owner to do.
+
+    `role` is the pool's where there is no doctor's: then the pool remembers.
+    """
     with suppress(asyncpg.InsufficientPrivilegeError):
         await connection.execute(
-            f"grant select on all sequences in schema public, journal, sync to {DOCTOR_ROLE}"
+            f"grant select on all sequences in schema public, journal, sync to {role};"
+            f"grant usage on schema performance to {role};"
+            f"grant select, insert, update, delete on all tables in schema performance to {role};"
+            f"grant usage, select on all sequences in schema performance to {role};"
+            f"grant execute on all functions in schema performance to {role}"
         )
 
 

@@ -1,5 +1,6 @@
 """Statements: composed with SQLAlchemy Core, compiled once, run on asyncpg as text."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,22 @@ SHAPES = 512
 """How many shapes of a statement a room keeps: clients choose filters and orders."""
 
 
+_NAME = re.compile(r"(?:select|insert|update|delete) [A-Za-z0-9_.:-]{1,100}")
+
+
+_FIRST = re.compile(r"^\s*(\w+)\s+")
+
+
+def _named(name: str, sql: str) -> str:
+    """Write the name into the text, for whoever reads pg_stat_activity or pg_stat_statements.
+
+    Behind the first word: PostgreSQL 18 leaves comments before it out of what it keeps.
+    """
+    if not _NAME.fullmatch(name):
+        return sql
+    return _FIRST.sub(rf"\1 /* {name} */ ", sql, count=1)
+
+
 class Statement:
     """SQL with `$n` places; `name` is what telemetry shows, its verb first."""
 
@@ -21,7 +38,7 @@ class Statement:
         self, name: str, sql: str, places: tuple[str, ...], constants: Mapping[str, object]
     ) -> None:
         self.name = name
-        self._sql: str | None = sql
+        self._sql: str | None = _named(name, sql)
         self._places = places
         self._constants = constants
         self._compile: Callable[[], None] | None = None
@@ -73,7 +90,7 @@ def compiled(
         made._constants = {  # noqa: SLF001 -- likewise
             place: value for place, value in result.params.items() if place not in required
         }
-        made._sql = sql  # noqa: SLF001 -- likewise
+        made._sql = _named(name, sql)  # noqa: SLF001 -- likewise
         made._compile = None  # noqa: SLF001 -- likewise
 
     made._compile = compile_now  # noqa: SLF001 -- likewise

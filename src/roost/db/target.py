@@ -176,10 +176,11 @@ async def prepare(target: Target, tools: Mapping[str, object]) -> Target:
             )
             raise SchemaError(message)
         await schema.upgrade(target.owner, tools)
-    if doctor is not None and may_revise:
+    if may_revise:
         owner = await target.connect_as_owner()
         try:
-            await roles.let_doctor_read_sequences(owner)
+            role = roles.APP_ROLE if doctor is None else roles.DOCTOR_ROLE
+            await roles.let_doctor_work(owner, role)
         finally:
             await owner.close()
     connection = await connect(pool)

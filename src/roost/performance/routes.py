@@ -1,25 +1,65 @@
 """The database doctor over HTTP: read by administrators."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from roost import errors
 from roost.db.pool import Database
+from roost.errors import ProblemError
 from roost.performance.connections import Connections, connections
 from roost.performance.extensions import Extension, extensions
 from roost.performance.health import Health, health
 from roost.performance.indexes import Indexes, indexes
 from roost.performance.locks import Locks, locks
+from roost.performance.overview import Overview, overview
+from roost.performance.queries import (
+    SECONDS,
+    Queries,
+    QueryDetail,
+    Range,
+    Sort,
+    queries,
+    query,
+)
 from roost.performance.relations import TableFacts, tables
+from roost.performance.slow import SLOW_MS, SlowQueries, slow_queries
+from roost.performance.trends import Trends, trends
+from roost.telemetry.metrics import Snapshot
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
 from roost.web.reply import Reply, item
 
-READ = "performance:read"
-TAG = "performance"
-_ROOT = f"{API}/performance"
+READ: Final = "performance:read"
+TAG: Final = "performance"
+_ROOT: Final = f"{API}/performance"
+_ID: Final = re.compile(r"-?[0-9]{1,19}")
+_BIGGEST: Final = 2**63
+Most = Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class RangeQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """How far back to look."""
+
+    range: Range = "1h"
+
+
+class QueriesQuery(RangeQuery, frozen=True, rename="camel", kw_only=True):
+    """Which statements, and how many; `search` is part of a name or a text."""
+
+    sort: Sort = "totalTime"
+    limit: Most = 20
+    search: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+
+
+class SlowQuery(RangeQuery, frozen=True, rename="camel", kw_only=True):
+    """Which slow statements: `watch` are all that are worth a look, `slow` those past the limit."""
+
+    level: Literal["slow", "watch"] = "watch"
+    limit: Most = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +69,27 @@ class PerformanceRoutes:
     kit: Kit
     doctor: Database | None = None
     """Connections of the doctor's own; without them it asks with the pool's."""
+    totals: Callable[[], Snapshot] = dict
+    """What the workers of this server have measured."""
+    slow_ms: float = SLOW_MS
 
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
         return [
+            Endpoint("GET", _ROOT, self.overview, Contract(
+                "Show how Roost and its database do", READ, query=RangeQuery, returns=Overview,
+                tag=TAG)),
+            Endpoint("GET", f"{_ROOT}/queries", self.queries, Contract(
+                "List the heaviest statements", READ, query=QueriesQuery, returns=Queries,
+                tag=TAG)),
+            Endpoint("GET", f"{_ROOT}/queries/{{id:str}}", self.query, Contract(
+                "Show one statement, its callers and its plan", READ, query=RangeQuery,
+                returns=QueryDetail, problems=(errors.QUERY_NOT_FOUND,), tag=TAG)),
+            Endpoint("GET", f"{_ROOT}/slow-queries", self.slow, Contract(
+                "List slow statements", READ, query=SlowQuery, returns=SlowQueries, tag=TAG)),
+            Endpoint("GET", f"{_ROOT}/trends", self.trends, Contract(
+                "Show which statements get slower", READ, query=RangeQuery, returns=Trends,
+                tag=TAG)),
             self._read("health", "Check the database's health", Health, health),
             self._read("indexes", "Find indexes that are useless, broken or missing", Indexes,
                        indexes),
@@ -41,6 +98,55 @@ class PerformanceRoutes:
             self._read("connections", "Show who is connected", Connections, self._connections),
             self._read("extensions", "List extensions", list[Extension], extensions),
         ]  # fmt: skip
+
+    @property
+    def _database(self) -> Database:
+        return self.doctor or self.kit.database
+
+    async def overview(self, call: Call) -> Reply:
+        """Answer how everything does."""
+        within: Range = call.query.range
+        return _encoded(await overview(self._database, self.kit.database, self.totals(), within))
+
+    async def queries(self, call: Call) -> Reply:
+        """Answer which statements cost most."""
+        wanted: QueriesQuery = call.query
+        found = await queries(
+            self._database,
+            wanted.range,
+            sort=wanted.sort,
+            most=wanted.limit,
+            search=wanted.search,
+        )
+        return _encoded(found)
+
+    async def query(self, call: Call) -> Reply:
+        """Answer what one statement does."""
+        text = call.request.path_params["id"]
+        number = int(text) if _ID.fullmatch(text) else _BIGGEST
+        if not -_BIGGEST <= number < _BIGGEST:
+            raise ProblemError(errors.QUERY_NOT_FOUND)
+        found = await query(self._database, self.kit.database, number, call.query.range)
+        if found is None:
+            raise ProblemError(errors.QUERY_NOT_FOUND)
+        return _encoded(found)
+
+    async def slow(self, call: Call) -> Reply:
+        """Answer which statements took long."""
+        wanted: SlowQuery = call.query
+        found = await slow_queries(
+            self._database,
+            SECONDS[wanted.range],
+            level=wanted.level,
+            slow_ms=self.slow_ms,
+            most=wanted.limit,
+        )
+        return _encoded(found)
+
+    async def trends(self, call: Call) -> Reply:
+        """Answer which statements get slower."""
+        within: Range = call.query.range
+        return _encoded(await trends(self._database, within, SECONDS[within]))
 
     async def _connections(self, database: Database) -> Connections:
         return await connections(database, self.kit.database)
@@ -53,8 +159,11 @@ class PerformanceRoutes:
         ask: Callable[[Any], Awaitable[Any]],
     ) -> Endpoint:
         async def answer(_call: Call) -> Reply:
-            database = self.doctor or self.kit.database
-            return item(msgspec.json.encode(await ask(database)).decode())
+            return _encoded(await ask(self._database))
 
         return Endpoint("GET", f"{_ROOT}/{name}", answer, Contract(
             summary, READ, returns=returns, tag=TAG))  # fmt: skip
+
+
+def _encoded(found: object) -> Reply:
+    return item(msgspec.json.encode(found).decode())

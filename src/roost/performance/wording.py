@@ -1,11 +1,20 @@
 """A statement as it may be shown: its form, and nothing that anybody wrote into it."""
 
+import re
+
 from pglast.parser import ParseError, normalize, scan
 
 LONGEST = 2_000
 """Characters of a statement that are shown."""
+_NAMED = re.compile(r"(\w+) /\* ((?:select|insert|update|delete) [A-Za-z0-9_.:-]{1,100}) \*/ ")
 _FORMS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE"})
 _COMMENTS = frozenset({"SQL_COMMENT", "C_COMMENT"})
+
+
+def name_of(text: str | None) -> str | None:
+    """Give the name that Roost writes into its statements; None for anybody else's."""
+    found = _NAMED.match(text or "")
+    return found[2] if found else None
 
 
 def shown(text: str | None) -> str | None:
@@ -16,6 +25,8 @@ def shown(text: str | None) -> str | None:
     """
     if not text:
         return None
+    if named := _NAMED.match(text):
+        text = f"{named[1]} {text[named.end() :]}"
     word = text.split(None, 1)[0].upper().rstrip(";") if text.split() else ""
     if word not in _FORMS:
         return f"{word[:20]} …" if word.isalpha() else "…"

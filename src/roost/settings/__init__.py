@@ -144,6 +144,19 @@ SETTINGS: tuple[Setting, ...] = (
         readers.days,
     ),
     Setting(
+        "ROOST_PERFORMANCE_DAYS",
+        "15",
+        "Days for which the database doctor remembers what statements and requests cost; the "
+        "first two by the minute, the others by the hour. `0`: it looks at nothing by itself.",
+        readers.days,
+    ),
+    Setting(
+        "ROOST_SLOW_QUERY_MS",
+        "1000",
+        "Milliseconds from which on a statement is a slow one.",
+        readers.count,
+    ),
+    Setting(
         "ROOST_SHUTDOWN_SECONDS",
         "20",
         "How long requests under way may go on after a stop was asked for.",
@@ -206,6 +219,8 @@ class Settings:
     dump_limit: int
     sync_max_cost: int
     journal_retention_days: int
+    performance_days: int
+    slow_query_ms: int
     shutdown_seconds: float
     sign_up: bool
     login_redirects: tuple[str, ...]

@@ -1,11 +1,14 @@
 """What the database layer tells: statements run, waits for a connection, the pool's state."""
 
 import re
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from roost.telemetry.exchange import CURRENT, StatementRun
+from roost.telemetry.exchange import CURRENT, Exchange, StatementRun
 from roost.telemetry.metrics import Distribution, Instrument, Labels, Metrics, Observations
+from roost.telemetry.tally import Slow, Tally
 
 _DURATION = Instrument(
     "histogram",
@@ -20,6 +23,13 @@ _WAIT = Instrument(
     "s",
     "Time taken to get a connection from the pool.",
     (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10),
+)
+_CREATE = Instrument(
+    "histogram",
+    "db.client.connection.create_time",
+    "s",
+    "Time taken to open a connection.",
+    (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
 )
 _CONNECTIONS = Instrument(
     "updown", "db.client.connection.count", "{connection}", "Open connections, by state."
@@ -88,16 +98,31 @@ def error_labels(error: BaseException) -> Labels:
     return (("error.type", type(error).__qualname__),)
 
 
+def _route_of(exchange: Exchange | None) -> str:
+    """Give the route that is being served; what runs beside requests has none."""
+    return "" if exchange is None else exchange.route
+
+
 class StatementObserver:
     """Observes one pool; what the database layer calls, and cheap enough to call always."""
 
-    def __init__(self, metrics: Metrics | None, pool: str = "main", namespace: str = "") -> None:
+    def __init__(
+        self,
+        metrics: Metrics | None,
+        pool: str = "main",
+        namespace: str = "",
+        tally: Tally | None = None,
+    ) -> None:
         """Observe nothing when `metrics` is None; `namespace` is the database's name."""
         self._metrics = metrics
+        self._tally = tally if metrics is not None else None
+        self.slow_ns = sys.maxsize if self._tally is None else self._tally.slow_ns
+        """Nanoseconds from which on `slow` is to be told of a statement."""
         self._namespace = namespace
         self._pool: Labels = (("db.client.connection.pool.name", pool),)
         self._known: dict[str, tuple[StatementKind, Distribution]] = {}
         self._wait = metrics.distribution(_WAIT, self._pool) if metrics is not None else None
+        self._create = metrics.distribution(_CREATE, self._pool) if metrics is not None else None
 
     def statement(
         self, name: str, started_ns: int, ended_ns: int, error: BaseException | None
@@ -117,11 +142,39 @@ class StatementObserver:
             exchange.database_ns += taken
             if exchange.statements is not None:
                 exchange.ran(StatementRun(kind, started_ns, ended_ns, error))
+        if self._tally is not None:
+            self._tally.add(_route_of(exchange), name, taken, failed=error is not None)
+
+    def slow(
+        self, name: str, sql: str, pid: int, taken_ns: int, error: BaseException | None
+    ) -> None:
+        """Note a statement that has just ended, after `slow_ns` or more."""
+        if self._tally is None:
+            return
+        exchange = CURRENT.get()
+        seconds = taken_ns * 1e-9
+        self._tally.note(
+            Slow(
+                name=name,
+                sql=sql,
+                route=_route_of(exchange),
+                trace_id=exchange.trace_id if exchange is not None else None,
+                started_at=datetime.now(UTC) - timedelta(seconds=seconds),
+                seconds=seconds,
+                pid=pid,
+                error=None if error is None else str(error_labels(error)[-1][1]),
+            )
+        )
 
     def waited(self, seconds: float) -> None:
         """Note how long it took to get a connection from the pool."""
         if self._wait is not None:
             self._wait.record(seconds)
+
+    def connected(self, seconds: float) -> None:
+        """Note how long it took to open a connection."""
+        if self._create is not None:
+            self._create.record(seconds)
 
     def watch_pool(self, read: Callable[[], PoolState]) -> None:
         """Report the pool's state, asked of `read` whenever metrics are collected."""

@@ -1,10 +1,10 @@
 """What is noted while one request is served: a few numbers, turned into spans only if kept."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from random import getrandbits
 from time import perf_counter_ns, time_ns
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from roost.telemetry.sampling import Sampler
@@ -32,7 +32,7 @@ class Exchange:
 
     Ids are in hexadecimal; `parent_span_id` is empty where the trace starts. Times are
     nanoseconds. `statements` is None when no trace can come of it. `user_id` is who asks, once
-    that is known, and `workspace_id` where.
+    that is known, and `workspace_id` where. `scope` is ASGI's.
     """
 
     # Defaults live on the class: most requests never change them.
@@ -47,6 +47,8 @@ class Exchange:
     started_unix_ns = 0
     error: BaseException | None = None
     statements: list[StatementRun] | None = None
+    scope: Mapping[str, Any] | None = None
+    _route = ""
 
     def __init__(self, headers: Headers, sampler: Sampler | None) -> None:
         """Begin an exchange; `sampler` is None when nothing is traced."""
@@ -78,6 +80,15 @@ class Exchange:
             self.statements.append(run)
         else:
             self.dropped_statements += 1
+
+    @property
+    def route(self) -> str:
+        """The method and the route's template, once that is known; never the path itself."""
+        if not self._route and self.scope is not None:
+            template = self.scope.get("path_template")
+            if template:
+                self._route = f"{self.scope['method']} {template}"
+        return self._route
 
     def traceparent(self) -> str:
         """Return the header that links a call made on behalf of this request to its trace."""

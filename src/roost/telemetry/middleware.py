@@ -11,6 +11,7 @@ from roost.telemetry.access import AccessLog
 from roost.telemetry.exchange import CURRENT, Exchange
 from roost.telemetry.metrics import Distribution, Instrument, Labels, Metrics, Number
 from roost.telemetry.sampling import Sampler
+from roost.telemetry.tally import Tally
 
 if TYPE_CHECKING:
     # Loads the SDK's tracing, which only a server that exports traces should pay for.
@@ -54,6 +55,7 @@ class Sinks:
     spans: "SpanKeeper | None" = None
     sampler: Sampler | None = None
     slow: float = 1.0
+    tally: Tally | None = None
 
 
 class TelemetryMiddleware:
@@ -74,6 +76,7 @@ class TelemetryMiddleware:
             await self._lifespan(scope, receive, send)
             return
         exchange = Exchange(scope["headers"], self._sampler)
+        exchange.scope = scope
         scope.setdefault("state", {})["request_id"] = exchange.request_id
         token = CURRENT.set(exchange)
         if scope["type"] != "http":
@@ -135,6 +138,8 @@ class TelemetryMiddleware:
             error_type = type(cause).__qualname__ if cause is not None else str(exchange.status)
         key = (method, route, exchange.status, scope["scheme"], error_type)
         self._count(key, taken_ns * 1e-9)
+        if self._sinks.tally is not None and not exchange.waits:
+            self._sinks.tally.add(f"{method} {route}", "", taken_ns, failed=failed)
         slow = taken_ns > self._slow_ns and not exchange.waits
         if self._sinks.spans is not None and (exchange.sampled or failed or slow):
             name = "HTTP" if method == "_OTHER" else method

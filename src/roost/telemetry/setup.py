@@ -6,20 +6,30 @@ from typing import TYPE_CHECKING
 from roost.telemetry.access import AccessLog
 from roost.telemetry.database import PoolState, StatementObserver
 from roost.telemetry.exposition import render
-from roost.telemetry.metrics import Metrics
+from roost.telemetry.metrics import Metrics, Snapshot
 from roost.telemetry.middleware import ASGIApp, Sinks, TelemetryMiddleware
 from roost.telemetry.options import TelemetryOptions
+from roost.telemetry.tally import Tally
 from roost.telemetry.workers import WorkerDirectory
 
 if TYPE_CHECKING:
     from roost.telemetry.otlp import Export
 
 
+SLOW_STATEMENT_NS = 100_000_000
+"""Nanoseconds from which on a statement is kept apart, if nothing else is said."""
+
+
 class Telemetry:
     """Measures one process. Make one per worker, after the worker was started."""
 
     def __init__(
-        self, options: TelemetryOptions, *, service_version: str, access: AccessLog | None = None
+        self,
+        options: TelemetryOptions,
+        *,
+        service_version: str,
+        access: AccessLog | None = None,
+        slow_statement_ns: int = SLOW_STATEMENT_NS,
     ) -> None:
         """Start measuring as `options` say; `access` gets a line for each request."""
         self.options = options
@@ -28,6 +38,7 @@ class Telemetry:
         self._export: Export | None = None
         self._workers: WorkerDirectory | None = None
         self.metrics: Metrics | None = None
+        self.tally = Tally(slow_statement_ns)
         if options.enabled:
             self.metrics = Metrics(options.metrics_directory)
             if options.metrics_directory is not None:
@@ -37,11 +48,21 @@ class Telemetry:
 
     @classmethod
     def from_environment(
-        cls, env: Mapping[str, str], *, service_version: str, access: AccessLog | None = None
+        cls,
+        env: Mapping[str, str],
+        *,
+        service_version: str,
+        access: AccessLog | None = None,
+        slow_statement_ns: int = SLOW_STATEMENT_NS,
     ) -> "Telemetry":
         """Read the OTEL_* variables; raises TelemetrySettingError naming the first bad one."""
         options = TelemetryOptions.from_environment(env, service_version)
-        return cls(options, service_version=service_version, access=access)
+        return cls(
+            options,
+            service_version=service_version,
+            access=access,
+            slow_statement_ns=slow_statement_ns,
+        )
 
     def middleware(self, app: ASGIApp) -> TelemetryMiddleware:
         """Wrap the application, outermost."""
@@ -54,6 +75,7 @@ class Telemetry:
                 spans=spans,
                 sampler=self.options.sampler,
                 slow=self.options.slow_request,
+                tally=self.tally if self.enabled else None,
             ),
         )
 
@@ -64,22 +86,28 @@ class Telemetry:
 
         `read` is asked for the pool's state whenever metrics are collected.
         """
-        observer = StatementObserver(self.metrics, pool, namespace)
+        observer = StatementObserver(self.metrics, pool, namespace, self.tally)
         if read is not None:
             observer.watch_pool(read)
         return observer
+
+    def totals(self) -> Snapshot:
+        """Return every series, summed over all workers that share a directory."""
+        if self.metrics is None:
+            return {}
+        return (
+            self.metrics.snapshot() if self._workers is None else self._workers.total(self.metrics)
+        )
 
     def render_metrics(self, accept: str = "") -> tuple[bytes, str]:
         """Return the Prometheus page, summed over all workers, and its content type."""
         if self.metrics is None:
             return b"# telemetry is off: OTEL_SDK_DISABLED is true\n", "text/plain; charset=utf-8"
-        own = self.metrics
-        snapshot = own.snapshot() if self._workers is None else self._workers.total(own)
         service = {
             "service_name": self.options.resource["service.name"],
             "service_version": self.options.resource["service.version"],
         }
-        return render(snapshot, service, accept)
+        return render(self.totals(), service, accept)
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Send what is left, waiting at most `timeout` seconds, and stop. Blocks; run it last."""

@@ -1,0 +1,211 @@
+"""Looking at pg_stat_statements again and again: what was counted since the look before.
+
+A look writes the heaviest statements only; what the others did is written when they are among the
+heaviest, or at the full hour. So a look costs the same however many statements there are, and
+nothing is left out of the sum.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from roost.db.pool import Transaction
+from roost.db.statements import Statement
+from roost.performance.wording import name_of, shown
+
+HEAVIEST: Final = 100
+"""Statements that a look writes at most, but for one look an hour."""
+_TEXTS: Final = 1_000
+
+_READY = Statement(
+    "select performance.ready",
+    """
+    select exists (select from pg_extension where extname = 'pg_stat_statements') as there,
+           to_regclass('pg_stat_statements') is not null as found
+    """,
+    (),
+    {},
+)
+_LAST = Statement(
+    "select performance.last_sample",
+    """
+    select at, stats_reset, dealloc, clock_timestamp() as now,
+           date_trunc('hour', at) < date_trunc('hour', clock_timestamp()) as is_hourly
+    from performance.sample order by at desc limit 1
+    """,
+    (),
+    {},
+)
+_INFO = Statement(
+    "select performance.statements_info",
+    "select stats_reset, dealloc, clock_timestamp() as now from pg_stat_statements_info",
+    (),
+    {},
+)
+# A statement that has fewer calls than before was forgotten and met again.
+_LOOK = Statement(
+    "insert performance.delta",
+    """
+    with counted as materialized (
+        select queryid as query_id, sum(calls)::bigint as calls, sum(total_exec_time) as total_ms,
+               sum(rows)::bigint as rows, sum(shared_blks_hit)::bigint as blocks_hit,
+               sum(shared_blks_read)::bigint as blocks_read,
+               sum(temp_blks_read + temp_blks_written)::bigint as temp_blocks,
+               sum(wal_bytes) as wal_bytes
+        from pg_stat_statements(false)
+        where queryid is not null
+          and dbid = (select oid from pg_database where datname = current_database())
+        group by queryid),
+    grown as materialized (
+        select c.*, l.query_id is not null and not $2 and c.calls >= l.calls
+                    and c.total_ms >= l.total_ms as goes_on,
+               l.calls as calls_then, l.total_ms as total_then, l.rows as rows_then,
+               l.blocks_hit as hit_then, l.blocks_read as read_then, l.temp_blocks as temp_then,
+               l.wal_bytes as wal_then
+        from counted c left join performance.counter l on l.query_id = c.query_id
+        where l.query_id is null or $2 or c.calls <> l.calls),
+    chosen as materialized (
+        select *, row_number() over (
+            order by total_ms - case when goes_on then total_then else 0 end desc) as place
+        from grown),
+    kept as (
+        insert into performance.counter as k
+        select query_id, calls, total_ms, rows, blocks_hit, blocks_read, temp_blocks, wal_bytes
+        from chosen where $3 or place <= $4
+        on conflict (query_id) do update
+        set calls = excluded.calls, total_ms = excluded.total_ms, rows = excluded.rows,
+            blocks_hit = excluded.blocks_hit, blocks_read = excluded.blocks_read,
+            temp_blocks = excluded.temp_blocks, wal_bytes = excluded.wal_bytes),
+    written as (
+        insert into performance.delta
+        select $1, query_id, calls - case when goes_on then calls_then else 0 end,
+               total_ms - case when goes_on then total_then else 0 end,
+               rows - case when goes_on then rows_then else 0 end,
+               greatest(blocks_hit - case when goes_on then hit_then else 0 end, 0),
+               greatest(blocks_read - case when goes_on then read_then else 0 end, 0),
+               greatest(temp_blocks - case when goes_on then temp_then else 0 end, 0),
+               greatest(wal_bytes - case when goes_on then wal_then else 0 end, 0)
+        from chosen where not $5 and ($3 or place <= $4) returning 1)
+    select (select count(*) from counted)::integer as statements,
+           (select count(*) from written)::integer as written
+    """,
+    ("at", "was_reset", "all", "most", "is_first"),
+    {},
+)
+_NOTE = Statement(
+    "insert performance.sample",
+    "insert into performance.sample values ($1, $2, $3, $4, $5, $6, $7, $8)",
+    ("at", "since", "stats_reset", "dealloc", "was_reset", "evicted", "statements", "written"),
+    {},
+)
+_FORGET = Statement(
+    "delete performance.counter",
+    """
+    delete from performance.counter where query_id <> all (
+        select queryid from pg_stat_statements(false) where queryid is not null)
+    """,
+    (),
+    {},
+)
+_SEEN = Statement(
+    "update performance.statement",
+    """
+    update performance.statement s set last_seen = $1
+    where exists (select from performance.delta d
+                  where d.query_id = s.query_id and d.at > $1::timestamptz - interval '2 hours')
+    """,
+    ("at",),
+    {},
+)
+_UNKNOWN = Statement(
+    "select performance.unknown_statements",
+    """
+    with unknown as materialized (
+        select c.query_id from performance.counter c
+        where not exists (select from performance.statement s where s.query_id = c.query_id)
+        limit $1)
+    select distinct on (p.queryid) p.queryid as query_id, p.query as text
+    from pg_stat_statements p join unknown u on u.query_id = p.queryid
+    where p.dbid = (select oid from pg_database where datname = current_database())
+    """,
+    ("most",),
+    {},
+)
+_ANY_UNKNOWN = Statement(
+    "select performance.any_unknown",
+    """
+    select exists (select from performance.counter c where not exists (
+        select from performance.statement s where s.query_id = c.query_id)) as found
+    """,
+    (),
+    {},
+)
+_KNOW = Statement(
+    "insert performance.statement",
+    """
+    insert into performance.statement (query_id, name, text)
+    select * from unnest($1::bigint[], $2::text[], $3::text[]) on conflict do nothing
+    """,
+    ("ids", "names", "texts"),
+    {},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look found. `reason` says why there was none."""
+
+    at: datetime | None = None
+    statements: int = 0
+    written: int = 0
+    was_reset: bool = False
+    reason: str | None = None
+
+
+async def look(transaction: Transaction, *, heaviest: int = HEAVIEST) -> Look:
+    """Write down what was counted since the look before; the first only remembers the counts."""
+    ready: Any = await transaction.row(_READY)
+    if not ready["found"]:
+        return Look(reason="pg_stat_statements is not there")
+    info: Any = await transaction.row(_INFO)
+    last: Any = await transaction.row(_LAST)
+    was_reset = last is not None and info["stats_reset"] != last["stats_reset"]
+    hourly = last is None or last["is_hourly"]
+    found: Any = await transaction.row(
+        _LOOK,
+        at=info["now"],
+        was_reset=was_reset,
+        all=hourly,
+        most=heaviest,
+        is_first=last is None,
+    )
+    await transaction.row(
+        _NOTE,
+        at=info["now"],
+        since=last["at"] if last is not None else None,
+        stats_reset=info["stats_reset"],
+        dealloc=info["dealloc"],
+        was_reset=was_reset,
+        evicted=max(info["dealloc"] - last["dealloc"], 0) if last is not None else 0,
+        statements=found["statements"],
+        written=found["written"],
+    )
+    if hourly or was_reset:
+        await transaction.row(_FORGET)
+        await transaction.row(_SEEN, at=info["now"])
+    await _learn(transaction)
+    return Look(info["now"], found["statements"], found["written"], was_reset)
+
+
+async def _learn(transaction: Transaction) -> None:
+    """Write down what ids stand for that are new."""
+    any_unknown: Any = await transaction.row(_ANY_UNKNOWN)
+    if not any_unknown["found"]:
+        return
+    rows = await transaction.rows(_UNKNOWN, most=_TEXTS)
+    await transaction.row(
+        _KNOW,
+        ids=[row["query_id"] for row in rows],
+        names=[name_of(row["text"]) for row in rows],
+        texts=[shown(row["text"]) or "…" for row in rows],
+    )

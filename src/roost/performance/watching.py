@@ -1,0 +1,107 @@
+"""What every worker does beside its requests so that the doctor has something to tell."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import asyncpg
+
+from roost.db.faults import DatabaseError
+from roost.db.pool import LOST, Database, Transaction
+from roost.db.tenancy import Context
+from roost.performance import figures, kept, latencies, sampling, slow
+from roost.performance.duties import Duty
+from roost.telemetry.tally import Tally
+
+_FAILURES: Final = (DatabaseError, asyncpg.PostgresError, *LOST)
+_log = logging.getLogger("roost.performance")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between looks, and how slow is slow in milliseconds."""
+
+    sample: float = 60.0
+    activity: float = 2.0
+    upkeep: float = 6 * 3600.0
+    slow_ms: float = slow.SLOW_MS
+
+
+class Watch:
+    """One worker's part of it."""
+
+    def __init__(
+        self,
+        doctor: Database,
+        pool: Database,
+        tally: Tally,
+        *,
+        keep_days: int,
+        pace: Pace | None = None,
+    ) -> None:
+        """Watch with the doctor's connections; `pool` is asked for plans, as it would run them."""
+        self._doctor = doctor
+        self._pool = pool
+        self._tally = tally
+        self._keep_days = keep_days
+        self._pace = pace or Pace()
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"[:80]
+        self._sample = Duty(doctor, "sample", self._pace.sample)
+        self._activity = Duty(doctor, "activity", self._pace.activity)
+        self._upkeep = Duty(doctor, "upkeep", self._pace.upkeep)
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        await asyncio.gather(
+            _again(min(self._pace.upkeep, 600.0), self.keep_up),
+            _again(self._pace.sample, self.sample),
+            _again(self._pace.activity, self.notice),
+        )
+
+    async def keep_up(self) -> None:
+        """See that there are partitions, and that old ones go."""
+        await self._upkeep.turn(partial(kept.keep_up, days=self._keep_days))
+
+    async def sample(self) -> None:
+        """Write down what this worker has counted, and what the database has, if it is due."""
+        counted = self._tally.take()
+
+        async def write(transaction: Transaction) -> None:
+            await latencies.store(transaction, self._worker, counted)
+            await figures.store_of_worker(transaction, self._pool)
+
+        try:
+            await self._doctor.write(Context(), write)
+        except BaseException:
+            self._tally.put_back(counted)
+            raise
+        await self._sample.turn(_look)
+
+    async def notice(self) -> None:
+        """Write down the slow statements: those that ended here, and those that run now."""
+        told = self._tally.take_slow()
+        if told:
+            await slow.tell(self._doctor, self._pool, told)
+        await slow.see(self._doctor, self._activity, slow_ms=self._pace.slow_ms)
+
+
+async def _look(transaction: Transaction) -> None:
+    await sampling.look(transaction)
+    await figures.store_of_database(transaction)
+
+
+async def _again(period: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Do it now and every `period` seconds; what fails is logged, and tried at the next turn."""
+    while True:
+        try:
+            await work()
+        except _FAILURES as error:
+            _log.warning("the doctor could not look: %s", error)
+        except Exception:  # noqa: BLE001 -- one stumble must not end all looks
+            _log.exception("the doctor stumbled")
+        await asyncio.sleep(period)
