@@ -7,7 +7,7 @@ import msgspec
 
 from roost.db.pool import Transaction
 from roost.db.statements import Statement
-from roost.performance.reading import Question
+from roost.performance.reading import Ranged
 from roost.telemetry.tally import Counted, bounds_of
 from roost.web.structs import Outgoing
 
@@ -65,8 +65,7 @@ def _merging(key: str, condition: str) -> str:
     return f"""
     with these as materialized (
         select {key} as key, calls, errors, total_ms, slowest_ms, buckets
-        from performance.latency
-        where at > now() - make_interval(secs => $1) and {condition}),
+        from @rows l where {condition}),
     sums as (
         select key, sum(calls)::bigint as calls, sum(errors)::bigint as errors,
                sum(total_ms) as "totalMs", max(slowest_ms) as "slowestMs"
@@ -80,11 +79,15 @@ def _merging(key: str, condition: str) -> str:
     """  # noqa: S608 -- constants
 
 
-BY_NAME: Final = Question(
-    "by_name", Merged, _merging("name", "name = any($2::text[])"), ("seconds", "names")
+BY_NAME: Final = Ranged(
+    "by_name", Merged, "latency", _merging("name", "name = any($2::text[])"), ("seconds", "names")
 )
-BY_ROUTE: Final = Question("by_route", Merged, _merging("route", "name = ''"), ("seconds",))
-CALLERS: Final = Question("callers", Merged, _merging("route", "name = $2"), ("seconds", "name"))
+BY_ROUTE: Final = Ranged(
+    "by_route", Merged, "latency", _merging("route", "name = ''"), ("seconds",)
+)
+CALLERS: Final = Ranged(
+    "callers", Merged, "latency", _merging("route", "name = $2"), ("seconds", "name")
+)
 
 
 async def store(transaction: Transaction, worker: str, counted: Counted) -> None:

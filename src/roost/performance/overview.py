@@ -9,7 +9,7 @@ from roost.performance.connections import Pool, pool_of
 from roost.performance.health import health
 from roost.performance.latencies import Latency
 from roost.performance.queries import SECONDS, STEPS, Queries, Range, queries
-from roost.performance.reading import Question
+from roost.performance.reading import Ranged
 from roost.performance.slow import slow_queries
 from roost.telemetry.metrics import Snapshot
 from roost.web.structs import Outgoing
@@ -99,14 +99,15 @@ class Overview(Outgoing):
     figures: list[Figure]
 
 
-_FIGURES: Final = Question(
+_FIGURES: Final = Ranged(
     "figures",
     Figure,
+    "gauge",
     """
     with points as (
         select name, date_bin(make_interval(secs => $2), at, 'epoch') as at, max(value) as value,
                max(at) as latest
-        from performance.gauge where at > now() - make_interval(secs => $1) group by 1, 2)
+        from @rows g group by 1, 2)
     select name, (array_agg(value order by at desc))[1] as latest, min(value) as lowest,
            max(value) as highest, json_agg(json_build_array(at, value) order by at) as points
     from points group by name order by name

@@ -9,7 +9,7 @@ from roost.db.pool import Database
 from roost.performance import latencies
 from roost.performance.latencies import Latency
 from roost.performance.plans import Plan, plan_of
-from roost.performance.reading import Question
+from roost.performance.reading import Ranged, is_coarse
 from roost.performance.trends import Trend, trend_of
 from roost.web.structs import Outgoing
 
@@ -101,35 +101,39 @@ class _Totals(Outgoing):
     there: bool
 
 
-def _list(order: str) -> Question[Query]:
-    return Question(
+def _list(order: str) -> Ranged[Query]:
+    return Ranged(
         "queries",
         Query,
+        "delta",
         f"""
         with sums as materialized (
-            select query_id, {_SUMS} from performance.delta
-            where at > now() - make_interval(secs => $1) group by query_id),
-        whole as (select coalesce(sum(total_ms), 0) as total_ms from sums)
+            select query_id, {_SUMS} from @rows d group by query_id),
+        whole as (select coalesce(sum(total_ms), 0) as total_ms from sums),
+        d as materialized (
+            select * from sums d
+            where d.calls > 0 and ($3::text is null or d.query_id in (
+                select query_id from performance.statement where name ilike $3 or text ilike $3))
+            order by {order} desc, d.query_id limit $2)
         select d.query_id::text as id, s.name, s.text as statement, {_FACTS},
                case when w.total_ms = 0 then 0 else d.total_ms / w.total_ms end as share
-        from sums d cross join whole w
-        left join performance.statement s on s.query_id = d.query_id
-        where d.calls > 0 and ($3::text is null or s.name ilike $3 or s.text ilike $3)
-        order by {order} desc, d.query_id limit $2
+        from d cross join whole w left join performance.statement s on s.query_id = d.query_id
+        order by {order} desc, d.query_id
         """,  # noqa: S608 -- constants
         ("seconds", "most", "matching"),
     )
 
 
 _LISTS: Final = {name: _list(order) for name, order in _ORDERS.items()}
-_TOTALS: Final = Question(
+_TOTALS: Final = Ranged(
     "query_totals",
     _Totals,
+    "delta",
     """
     select d.*, s.*, to_regclass('pg_stat_statements') is not null as there
     from (select count(distinct query_id) as statements,
                  coalesce(sum(calls), 0)::bigint as calls, coalesce(sum(total_ms), 0) as "totalMs"
-          from performance.delta where at > now() - make_interval(secs => $1)) d
+          from @rows d) d
     cross join (select min(since) as since, max(at) as until, count(since) as samples,
                        count(*) filter (where was_reset) as resets,
                        coalesce(sum(evicted), 0)::bigint as evicted
@@ -173,15 +177,14 @@ class _One(Query):
     last_seen: datetime | None
 
 
-_ONE: Final = Question(
+_ONE: Final = Ranged(
     "query",
     _One,
+    "delta",
     f"""
     with sums as materialized (
-        select {_SUMS} from performance.delta
-        where at > now() - make_interval(secs => $1) and query_id = $2),
-    whole as (select coalesce(sum(total_ms), 0) as total_ms from performance.delta
-              where at > now() - make_interval(secs => $1)),
+        select {_SUMS} from @rows d where query_id = $2),
+    whole as (select coalesce(sum(total_ms), 0) as total_ms from @rows d),
     d as (select coalesce(calls, 0) as calls, coalesce(total_ms, 0) as total_ms,
                  coalesce(rows, 0) as rows, coalesce(blocks_hit, 0) as blocks_hit,
                  coalesce(blocks_read, 0) as blocks_read,
@@ -195,15 +198,15 @@ _ONE: Final = Question(
     """,  # noqa: S608 -- constants
     ("seconds", "id"),
 )
-_SERIES: Final = Question(
+_SERIES: Final = Ranged(
     "query_series",
     Point,
+    "delta",
     """
     select date_bin(make_interval(secs => $3), at, 'epoch') + make_interval(secs => $3) as at,
            sum(calls)::bigint as calls, sum(total_ms) as "totalMs",
            sum(total_ms) / nullif(sum(calls), 0) as "meanMs", sum(rows)::bigint as rows
-    from performance.delta
-    where query_id = $2 and at > now() - make_interval(secs => $1)
+    from @rows d where query_id = $2
     group by 1 having sum(calls) > 0 order by 1
     """,
     ("seconds", "id", "step"),
@@ -270,16 +273,17 @@ async def query(
 ) -> QueryDetail | None:
     """Tell all of one statement; None when it is not known."""
     window, _ = await window_of(doctor, within)
-    place: dict[str, Any] = {"seconds": SECONDS[within], "id": query_id}
+    seconds = SECONDS[within]
+    place: dict[str, Any] = {"seconds": seconds, "id": query_id}
     found = await _ONE.ask(doctor, **place)
     if not found:
         return None
     one = found[0]
     series = await _SERIES.ask(doctor, **place, step=STEPS[within])
-    minutes = await _SERIES.ask(doctor, **place, step=60.0)
+    fine = await _SERIES.ask(doctor, **place, step=3_600.0 if is_coarse(seconds) else 60.0)
     merged = []
     if one.name is not None:
-        merged = await latencies.CALLERS.ask(doctor, seconds=SECONDS[within], name=one.name)
+        merged = await latencies.CALLERS.ask(doctor, seconds=seconds, name=one.name)
     plan = await plan_of(pool, one.statement or "")
     values = msgspec.structs.asdict(one)
     if merged:
@@ -288,7 +292,7 @@ async def query(
         **values,
         window=window,
         series=series,
-        trend=trend_of([each.mean_ms for each in minutes]),
+        trend=trend_of([each.mean_ms for each in fine]),
         callers=[Caller(route=each.key or None, latency=each.latency()) for each in merged],
         plan=plan,
     )

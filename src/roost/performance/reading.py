@@ -8,6 +8,7 @@ from roost.db.pool import Database
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
 
+_FINE_SECONDS = 2 * 3600.0
 T = TypeVar("T", bound=msgspec.Struct)
 OURS = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
 """The schemas whose tables are looked at; `n` is pg_namespace."""
@@ -17,10 +18,62 @@ WINDOW_DAYS = f"extract(epoch from now() - {SINCE})::float8 / 86400"
 """For how many days it has counted."""
 
 
+_COLUMNS = {
+    "delta": "at, query_id, calls, total_ms, rows, blocks_hit, blocks_read, temp_blocks, wal_bytes",
+    "latency": "route, name, calls, errors, total_ms, slowest_ms, buckets",
+    "gauge": "at, name, value",
+}
+
+
+def rows_of(table: str, *, coarse: bool) -> str:
+    """Give SQL for what is remembered of the last `$1` seconds, as a table in brackets.
+
+    By the minute; or by the hour as far as hours are written, and by the minute from there on.
+    """
+    columns = _COLUMNS[table]
+    since = "where at > now() - make_interval(secs => $1)"
+    minutes = f"select {columns} from performance.{table} {since}"  # noqa: S608 -- constants
+    if not coarse:
+        return f"({minutes})"
+    rolled = "select coalesce(max(at), '-infinity') from performance.rolled"
+    hours = f"select {columns} from performance.{table}_hour {since}"  # noqa: S608 -- constants
+    return f"({hours} union all {minutes} and at > ({rolled}))"
+
+
 def as_json(name: str, sql: str, places: tuple[str, ...] = ()) -> Statement:
     """Make a statement that gives the rows of `sql`, a constant, as one JSON text: `body`."""
     whole = f"select coalesce(json_agg(answer), '[]')::text as body from ({sql}) answer"  # noqa: S608 -- as said
     return Statement(f"select performance.{name}", whole, places, {})
+
+
+def is_coarse(seconds: float) -> bool:
+    """Whether so long a range is read by the hour."""
+    return seconds > _FINE_SECONDS
+
+
+class Ranged(Generic[T]):
+    """A question of the last `$1` seconds, put to minutes or to hours.
+
+    In `sql` stands `@rows` for those of `table`, as `rows_of` gives them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[T],
+        table: str,
+        sql: str,
+        places: tuple[str, ...] = ("seconds",),
+    ) -> None:
+        """Keep both; the first of `places` is `seconds`."""
+        fine, coarse = (sql.replace("@rows", rows_of(table, coarse=each)) for each in (False, True))
+        self._fine = Question(name, kind, fine, places)
+        self._coarse = Question(f"{name}_by_hour", kind, coarse, places)
+
+    async def ask(self, database: Database, *, seconds: float, **values: object) -> list[T]:
+        """Give the answer as it is now."""
+        question = self._coarse if is_coarse(seconds) else self._fine
+        return await question.ask(database, seconds=seconds, **values)
 
 
 class Question(Generic[T]):

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from roost.db.pool import Database
-from roost.performance.reading import Question
+from roost.performance.reading import Question, Ranged, rows_of
 from roost.web.structs import Outgoing
 
 CHANGE: Final = 0.20
@@ -61,18 +61,18 @@ class _Figures(Outgoing):
 
 _TOP: Final = """
     top as materialized (
-        select query_id from performance.delta where at > now() - make_interval(secs => $1)
+        select query_id from rows where query_id <> 0
         group by query_id order by sum(total_ms) desc limit $2)"""
-_HALVES: Final = Question(
+_HALVES: Final = Ranged(
     "trends",
     _Figures,
+    "delta",
     f"""
-    with {_TOP},
+    with rows as materialized (select * from @rows d), {_TOP},
     figures as (
         select d.query_id, d.at > now() - make_interval(secs => $1 / 2) as is_late,
                d.total_ms / d.calls as mean
-        from performance.delta d join top t on t.query_id = d.query_id
-        where d.at > now() - make_interval(secs => $1) and d.calls > 0)
+        from rows d join top t on t.query_id = d.query_id where d.calls > 0)
     select f.query_id::text as id, min(s.name) as name, min(s.text) as statement,
            coalesce(json_agg(mean) filter (where not is_late), '[]') as before,
            coalesce(json_agg(mean) filter (where is_late), '[]') as after
@@ -81,19 +81,25 @@ _HALVES: Final = Question(
     """,  # noqa: S608 -- constants
     ("seconds", "most"),
 )
+_THEN: Final = (
+    "at > now() - make_interval(days => n.day, hours => 1)"
+    " and at <= now() - make_interval(days => n.day)"
+)
 _SAME_HOUR: Final = Question(
     "regressions",
     _Figures,
     f"""
-    with {_TOP},
+    with rows as materialized (select * from {rows_of("delta", coarse=False)} d), {_TOP},
+    -- An offset keeps the look at each day apart, so that it goes by an index.
+    every as (
+        select n.day, d.* from generate_series(0, 1) n (day) cross join lateral (
+            select query_id, calls, total_ms from performance.delta where {_THEN} offset 0) d
+        union all
+        select n.day, d.* from generate_series(2, 7) n (day) cross join lateral (
+            select query_id, calls, total_ms from performance.delta_hour where {_THEN} offset 0) d),
     figures as (
-        select d.query_id, n.day, d.total_ms / d.calls as mean
-        from generate_series(0, 7) n (day)
-        join performance.delta d
-            on d.at > now() - make_interval(days => n.day, hours => 1)
-           and d.at <= now() - make_interval(days => n.day)
-        join top t on t.query_id = d.query_id
-        where d.calls > 0)
+        select d.query_id, d.day, d.total_ms / d.calls as mean
+        from every d join top t on t.query_id = d.query_id where d.calls > 0)
     select f.query_id::text as id, min(s.name) as name, min(s.text) as statement,
            coalesce(json_agg(mean) filter (where day > 0), '[]') as before,
            coalesce(json_agg(mean) filter (where day = 0), '[]') as after,
@@ -104,12 +110,13 @@ _SAME_HOUR: Final = Question(
     ("seconds", "most"),
 )
 _MOST: Final = 50
+_HOUR: Final = 3_600.0
 
 
 async def trends(database: Database, within: str, seconds: float) -> Trends:
     """Tell of the heaviest statements where they go; the worst first."""
     halves = await _HALVES.ask(database, seconds=seconds, most=_MOST)
-    hours = await _SAME_HOUR.ask(database, seconds=seconds, most=_MOST)
+    hours = await _SAME_HOUR.ask(database, seconds=_HOUR, most=_MOST)
     compared = [_compared(each, trend_between(each.before, each.after)) for each in hours]
     return Trends(
         range=within,

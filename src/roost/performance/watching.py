@@ -28,7 +28,7 @@ class Pace:
 
     sample: float = 60.0
     activity: float = 2.0
-    upkeep: float = 6 * 3600.0
+    upkeep: float = 600.0
     slow_ms: float = slow.SLOW_MS
 
 
@@ -58,7 +58,7 @@ class Watch:
     async def run(self) -> None:
         """Go on until cancelled."""
         await asyncio.gather(
-            _again(min(self._pace.upkeep, 600.0), self.keep_up),
+            _again(self._pace.upkeep, self.keep_up),
             _again(self._pace.sample, self.sample),
             _again(self._pace.activity, self.notice),
         )

@@ -1,5 +1,5 @@
 -- What the doctor remembers: what statements did, minute by minute, and how long requests took.
--- Days are partitions: old ones are pressed into hours, and then dropped.
+-- Minutes lie in partitions of a day, which are dropped after two; hours are kept for longer.
 create schema performance;
 
 -- Work that one worker does at a time, and when it was done last.
@@ -81,9 +81,25 @@ create table performance.gauge (
 ) partition by range (at);
 create index gauge_name_idx on performance.gauge (name, at);
 
--- Days whose minutes are hours now.
-create table performance.pressed (
-    day date primary key
+-- The same by the hour, which ends `at`. Of statements the heaviest of each hour: all others are
+-- one, whose id is 0.
+create table performance.delta_hour (like performance.delta, primary key (at, query_id));
+create index delta_hour_query_idx on performance.delta_hour (query_id, at);
+create table performance.latency_hour (
+    like performance.latency, primary key (at, route, name)
+);
+create index latency_hour_name_idx on performance.latency_hour (name, at);
+create table performance.gauge_hour (
+    at timestamptz not null,
+    name text not null,
+    value double precision not null,
+    highest double precision not null,
+    primary key (at, name)
+);
+
+-- Hours that are written so, by their end.
+create table performance.rolled (
+    at timestamptz primary key
 );
 
 -- Statements that took long. `seen_by`: the driver of a worker, or somebody who looked at the
@@ -131,97 +147,26 @@ begin
     end loop;
 end $$;
 
--- Press the minutes of a day that is over into hours.
-create function performance.press(day date) returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    began timestamptz := day::timestamp at time zone 'utc';
-    over timestamptz := (day + 1)::timestamp at time zone 'utc';
-begin
-    create temp table pressed_delta on commit drop as
-        select date_trunc('hour', at) as at, query_id, sum(calls)::bigint as calls,
-               sum(total_ms) as total_ms, sum(rows)::bigint as rows,
-               sum(blocks_hit)::bigint as blocks_hit, sum(blocks_read)::bigint as blocks_read,
-               sum(temp_blocks)::bigint as temp_blocks, sum(wal_bytes) as wal_bytes
-        from performance.delta where at >= began and at < over group by 1, 2;
-    create temp table pressed_latency on commit drop as
-        with counts as (
-            select date_trunc('hour', l.at) as at, l.route, l.name, b.key,
-                   sum(b.value::bigint) as number
-            from performance.latency l, jsonb_each_text(l.buckets) b
-            where l.at >= began and l.at < over group by 1, 2, 3, 4),
-        merged as (
-            select at, route, name, jsonb_object_agg(key, number) as buckets
-            from counts group by 1, 2, 3)
-        select m.at, '' as worker, m.route, m.name, sum(l.calls)::bigint as calls,
-               sum(l.errors)::bigint as errors, sum(l.total_ms) as total_ms,
-               max(l.slowest_ms) as slowest_ms, m.buckets
-        from merged m join performance.latency l
-            on date_trunc('hour', l.at) = m.at and l.route = m.route and l.name = m.name
-        where l.at >= began and l.at < over group by m.at, m.route, m.name, m.buckets;
-    create temp table pressed_gauge on commit drop as
-        select date_trunc('hour', at) as at, name, avg(value) as value
-        from performance.gauge where at >= began and at < over group by 1, 2;
-    execute format('truncate performance.%I, performance.%I, performance.%I',
-        performance.partition_name('delta', day), performance.partition_name('latency', day),
-        performance.partition_name('gauge', day));
-    insert into performance.delta select * from pg_temp.pressed_delta;
-    insert into performance.latency select * from pg_temp.pressed_latency;
-    insert into performance.gauge select * from pg_temp.pressed_gauge;
-    drop table pg_temp.pressed_delta, pg_temp.pressed_latency, pg_temp.pressed_gauge;
-    insert into performance.pressed values (day);
-end $$;
-
--- Press every day that was over a day ago and is not pressed yet; gives how many.
-create function performance.press_old() returns integer
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    young date := (now() at time zone 'utc')::date - 1;
-    known date;
-    done integer := 0;
-begin
-    for known in
-        select right(c.relname, 8)::date
-        from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        where i.inhparent = 'performance.delta'::regclass
-    loop
-        if known < young and not exists (
-            select from performance.pressed p where p.day = known) then
-            perform performance.press(known);
-            done := done + 1;
-        end if;
-    end loop;
-    return done;
-end $$;
-
--- Drop what is older than so many days; gives how many partitions went.
-create function performance.drop_older(days integer) returns integer
+-- Drop the partitions of minutes that are older than two days; gives how many went.
+create function performance.drop_minutes() returns integer
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     gone integer := 0;
     partition record;
-    oldest timestamptz := now() - make_interval(days => days);
 begin
-    if days < 1 then
-        raise exception 'days must be 1 or more';
-    end if;
     for partition in
         select c.oid::regclass as name
         from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        where i.inhparent in ('performance.delta'::regclass,
-                              'performance.latency'::regclass,
+        where i.inhparent in ('performance.delta'::regclass, 'performance.latency'::regclass,
                               'performance.gauge'::regclass)
-          and right(c.relname, 8)::date < (oldest at time zone 'utc')::date
+          and right(c.relname, 8)::date < (now() at time zone 'utc')::date - 2
     loop
         execute format('drop table %s', partition.name);
         gone := gone + 1;
     end loop;
-    delete from performance.pressed where day < (oldest at time zone 'utc')::date;
-    delete from performance.sample where at < oldest;
-    delete from performance.slow where started_at < oldest;
-    delete from performance.statement where last_seen < oldest;
     return gone;
 end $$;
 
 revoke all on all functions in schema performance from public;
 select performance.prepare_partitions();
+insert into performance.statement (query_id, text, last_seen) values (0, '(all others)', '9999-01-01');
