@@ -15,7 +15,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_TREES = ("src/", "docs/", "tests/", "benchmarks/", "requirements/", ".ci/")
+_TREES = ("src/", "docs/", "tests/", "benchmarks/", "requirements/", "deploy/", ".ci/")
 
 
 def text_of(page: Path) -> str:

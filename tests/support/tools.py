@@ -1,8 +1,8 @@
 """What tests need beside Python packages, installed where that is possible.
 
-Browsers, PgBouncer, Redis, nginx and other PostgreSQL versions come from Debian's packages, what
-pages and clients import from npm's, by their lock. Where those can't be installed (another system,
-no rights, no npm), the tests that need them are skipped and say so.
+Browsers, PgBouncer, Redis, nginx, Prometheus and other PostgreSQL versions come from Debian's
+packages, what pages and clients import from npm's, by their lock. Where those can't be installed
+(another system, no rights, no npm), the tests that need them are skipped and say so.
 """
 
 import os
@@ -18,6 +18,7 @@ PACKAGES = {
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
     "/usr/bin/redis-server": "redis-server",
     "/usr/sbin/nginx": "nginx-light",
+    "/usr/bin/prometheus": "prometheus",
     "/usr/bin/chromium": "chromium",
     "/usr/bin/firefox-esr": "firefox-esr",
 }
