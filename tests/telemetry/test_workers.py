@@ -192,6 +192,15 @@ async def test_gauges_of_a_worker_are_fresh_for_a_scrape_of_another(tmp_path: Pa
     assert b'state="used"} 4.0' not in other.render_metrics()[0], "it is gone"
 
 
+def test_a_figure_that_is_no_sum_is_that_of_the_worst_worker(tmp_path: Path) -> None:
+    age = Instrument("gauge", "test.age", "s", "Since something.")
+    workers = [Metrics(tmp_path) for _ in range(3)]
+    for metrics, seconds in zip(workers, (2.0, 9.0, 4.0), strict=True):
+        metrics.number(age).set(seconds)
+    total = WorkerDirectory(tmp_path).total(workers[0])
+    assert [values for series, values in total.items() if series.instrument == age] == [(9.0,)]
+
+
 async def _none() -> dict[str, object]:
     return {}
 

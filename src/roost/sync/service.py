@@ -20,6 +20,7 @@ from roost.sync.shapes import Shapes
 from roost.sync.source import Source
 from roost.sync.store import Store
 from roost.sync.subset import read_subset
+from roost.telemetry import expect_waiting
 from roost.web import etag
 
 _CHECKPOINT = 1 << 10
@@ -238,6 +239,7 @@ class Sync:
         return Answer(200, headers, joined([up_to_date(end_of(tick))]))
 
     async def _live(self, shape: Shape, request: ShapeRequest) -> Answer:
+        expect_waiting()
         if request.sse:
             return self._stream(shape, request)
         shape.waiting += 1

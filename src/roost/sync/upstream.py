@@ -19,6 +19,7 @@ from roost.sync.publication import Publication, Reader, Relations
 from roost.sync.refusal import RefusalError, invalid, plain, refused
 from roost.sync.request import ShapeRequest, Subset, read_request
 from roost.sync.source import Source
+from roost.telemetry import expect_waiting
 
 if TYPE_CHECKING:
     import httpx
@@ -100,6 +101,8 @@ class Upstream:
             "where": where,
             **{f"params[{number}]": value for number, value in enumerate(params, 1)},
         }
+        if request.live:
+            expect_waiting()
         if request.subset is not None:
             scope = Scope((relation.schema, relation.name), frozenset(columns))
             subset = request.subset

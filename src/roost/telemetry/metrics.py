@@ -148,9 +148,12 @@ def read_snapshot(content: bytes) -> Snapshot:
 
 
 def add_snapshot(total: Snapshot, more: Mapping[Series, tuple[float, ...]]) -> None:
-    """Add `more` into `total`, value by value."""
+    """Add `more` into `total`, value by value; of what can't be added up the highest stays."""
     for series, values in more.items():
         known = total.get(series)
-        total[series] = (
-            values if known is None else tuple(a + b for a, b in zip(known, values, strict=True))
-        )
+        if known is None:
+            total[series] = values
+        elif series.instrument.kind == "gauge":
+            total[series] = (max(known[0], values[0]),)
+        else:
+            total[series] = tuple(a + b for a, b in zip(known, values, strict=True))

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+from roost.telemetry import expect_waiting
 from roost.web.reply import Reply
 
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
@@ -52,6 +53,7 @@ async def sent_until_gone(
 
     `refused` is done when the reader may not have it any more.
     """
+    expect_waiting()
     sending = asyncio.create_task(_send(events, send))
     leaving = asyncio.create_task(_gone(receive))
     ends = [sending, leaving] if refused is None else [sending, leaving, refused]
