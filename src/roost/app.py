@@ -45,6 +45,7 @@ from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.migration.tables import migrations as migration_rows
 from roost.performance import kept
+from roost.performance.indexes import MIN_WINDOW_DAYS
 from roost.performance.routes import PerformanceRoutes
 from roost.performance.slow import SLOW_MS, WATCH_MS
 from roost.performance.watching import Pace, Watch
@@ -135,6 +136,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     doctor: Database | None = None,
     telemetry: Telemetry | None = None,
     slow_query_ms: float = SLOW_MS,
+    index_window_days: float = MIN_WINDOW_DAYS,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -148,7 +150,11 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),
         *AssetRoutes().endpoints(),
         *PerformanceRoutes(
-            kit, doctor, totals=telemetry.totals if telemetry else dict, slow_ms=slow_query_ms
+            kit,
+            doctor,
+            totals=telemetry.totals if telemetry else dict,
+            slow_ms=slow_query_ms,
+            index_window_days=index_window_days,
         ).endpoints(),
         *ShapeRoutes(shapes, PUBLISHED).endpoints(),
         *probes.endpoints(),
@@ -355,6 +361,7 @@ class Application:
             doctor=parts.doctor,
             telemetry=parts.telemetry,
             slow_query_ms=settings.slow_query_ms,
+            index_window_days=settings.index_window_days,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note

@@ -296,6 +296,12 @@ QUERY_NOT_FOUND = _entry(
     "The database doctor knows no statement of that id: it was never seen, or forgotten since.",
     "Take an id from GET /api/v1/performance/queries.",
 )
+REPORT_NOT_FOUND = _entry(
+    "REPORT_NOT_FOUND",
+    404,
+    "There is no such report",
+    "The database doctor has no report of that id: none was made, or it is past its time.",
+)
 SECRET_NOT_FOUND = _entry(
     "SECRET_NOT_FOUND",
     404,

@@ -157,6 +157,20 @@ async def _query(cast: Cast, _user: UUID, _served: Served, _operation: Operation
     return 7
 
 
+async def _report(cast: Cast, _user: UUID, _served: Served, _operation: Operation) -> UUID:
+    report = uuid4()
+    empty: dict[str, object] = {
+        name: [] for name in ("summary", "health", "indexes", "missing", "tables", "queries",
+                              "slowQueries", "degrading")
+    }  # fmt: skip
+    await cast.connection.execute(
+        "insert into performance.report (id, document) values ($1, $2)",
+        report,
+        msgspec.json.encode(empty | {"bloatMeasured": False}).decode(),
+    )
+    return report
+
+
 async def _link(cast: Cast, user: UUID) -> str:
     secret = credentials.new_opaque_secret()
     row = row_of("login_links", names() | {"users": user}, cast.marker)
@@ -225,6 +239,7 @@ async def _name(_cast: Cast, _user: UUID, _served: Served, _operation: Operation
 PLACES: dict[str, Maker] = {
     # the part before a place in a path, and the place's name -> what makes something to name there
     "queries/id": _query,
+    "analyze/id": _report,
     "tasks/id": _row("tasks"),
     "environments/id": _row("environments"),
     "secrets/name": _name,

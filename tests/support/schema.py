@@ -83,7 +83,7 @@ async def make_template(superuser_url: str) -> None:
         await connection.execute(f"create database {TEMPLATE}")
         template_url = superuser_url.replace("/postgres?", f"/{TEMPLATE}?", 1)
         inside = await asyncpg.connect(template_url)
-        for name in ("pg_trgm", "pg_stat_statements"):
+        for name in ("pg_trgm", "pg_stat_statements", "pgstattuple"):
             await inside.execute(f"create extension if not exists {name}")
         await inside.close()
         await make_schema(template_url)

@@ -16,6 +16,7 @@ PACKAGES = {
     # what is looked for -> the package that has it
     "/usr/sbin/pgbouncer": "pgbouncer",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
+    "/usr/share/postgresql/15/extension/hypopg.control": "postgresql-15-hypopg",
     "/usr/bin/redis-server": "redis-server",
     "/usr/sbin/nginx": "nginx-light",
     "/usr/bin/prometheus": "prometheus",

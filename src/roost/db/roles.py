@@ -90,10 +90,12 @@ async def ensure_doctor_role(connection: Any) -> bool:  # noqa: ANN401 -- asyncp
     """
     try:
         await _ensure_role(connection, DOCTOR_ROLE)
-        if not await connection.fetchval(
-            "select pg_has_role($1, 'pg_read_all_stats', 'member')", DOCTOR_ROLE
-        ):
-            await connection.execute(f"grant pg_read_all_stats to {DOCTOR_ROLE}")
+        # The second lets pgstattuple tell how full an index is, and nothing of what is in it.
+        for right in ("pg_read_all_stats", "pg_stat_scan_tables"):
+            if not await connection.fetchval(
+                "select pg_has_role($1, $2, 'member')", DOCTOR_ROLE, right
+            ):
+                await connection.execute(f"grant {right} to {DOCTOR_ROLE}")
     except asyncpg.InsufficientPrivilegeError:
         return False
     return True

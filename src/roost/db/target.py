@@ -17,7 +17,7 @@ from roost.db.pgbouncer import PooledConnection
 DATABASE = "roost"
 DOCTOR_CONNECTIONS = 2
 """Connections that the doctor has of its own, to answer when the pool is run dry."""
-WANTED_EXTENSIONS = ("pg_trgm", "vector", "pg_stat_statements")
+WANTED_EXTENSIONS = ("pg_trgm", "vector", "pg_stat_statements", "pgstattuple")
 """Used when they are there; nothing needs them."""
 CannotConnect = (
     OSError,

@@ -2,30 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from roost.db.pool import Database
+from roost.performance.advice import Advice, Problem, Verdict
+from roost.performance.bloat import bloated
+from roost.performance.missing import candidates, distinct, judged
 from roost.performance.reading import OURS, SINCE, WINDOW_DAYS, Question
 from roost.web.structs import Outgoing
 
 MIN_WINDOW_DAYS = 7
 """Days that statistics must reach back before an index that nobody uses may be called unused."""
-Verdict = Literal["act", "watch", "insufficientData", "keep"]
-Problem = Literal["invalid", "duplicate", "covered", "unused", "missing"]
-
-
-class Advice(Outgoing):
-    """What was found of one index, or of one that is missing."""
-
-    problem: Problem
-    verdict: Verdict
-    table: str
-    index: str | None
-    columns: list[str]
-    reason: str
-    evidence: dict[str, Any]
-    sql: str | None
-    """What an administrator may run; nothing of it was run."""
 
 
 class Indexes(Outgoing):
@@ -145,7 +132,12 @@ async def indexes(database: Database, *, min_window_days: float = MIN_WINDOW_DAY
     found = await _INDEXES.ask(database)
     lacking = await _FOREIGN_KEYS.ask(database)
     window = found[0].window_days if found else 0.0
-    items = [*judge(found, min_window_days), *(_missing(each) for each in lacking)]
+    items = [
+        *judge(found, min_window_days),
+        *await bloated(database),
+        *(_missing(each) for each in lacking),
+        *(judged(each) for each in distinct(await candidates(database))),
+    ]
     order = ("act", "watch", "insufficientData", "keep")
     items.sort(key=lambda item: (order.index(item.verdict), -item.evidence.get("bytes", 0)))
     return Indexes(

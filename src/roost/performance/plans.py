@@ -34,26 +34,28 @@ class Plan(msgspec.Struct, rename="camel"):
         return None if self.plan is None else float(self.plan["Total Cost"])
 
 
-async def plan_of(database: Database, text: str, *before: str) -> Plan:
-    """Ask for a statement's plan with the pool's role, in a transaction that is rolled back.
-
-    `text` may have `$n` for values. `before` are statements to run in that transaction first.
-    """
-    if not is_planned(text):
-        return Plan(reason="Only SELECT, INSERT, UPDATE, DELETE and MERGE have a plan.")
+async def plan_of(database: Database, text: str) -> Plan:
+    """Ask for a statement's plan with the pool's role; `text` may have `$n` for values."""
     try:
         async with database.connection() as connection:
-            block = connection.transaction(readonly=True)
-            await block.start()
-            try:
-                await connection.execute(_CAREFULLY)
-                for each in before:
-                    await connection.execute(each)
-                said = await _explained(connection, text)
-            finally:
-                await block.rollback()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseError) as error:
+            return await plan_on(connection, text)
+    except (asyncpg.InterfaceError, DatabaseError) as error:
         return Plan(reason=f"PostgreSQL gives none: {error}")
+
+
+async def plan_on(connection: Any, text: str) -> Plan:  # noqa: ANN401 -- asyncpg's proxies
+    """Ask for a plan on a connection, in a transaction that is rolled back."""
+    if not is_planned(text):
+        return Plan(reason="Only SELECT, INSERT, UPDATE, DELETE and MERGE have a plan.")
+    block = connection.transaction(readonly=True)
+    await block.start()
+    try:
+        await connection.execute(_CAREFULLY)
+        said = await _explained(connection, text)
+    except asyncpg.PostgresError as error:
+        return Plan(reason=f"PostgreSQL gives none: {error}")
+    finally:
+        await block.rollback()
     return Plan(plan=msgspec.json.decode(said)[0]["Plan"])
 
 

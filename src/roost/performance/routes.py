@@ -10,10 +10,11 @@ import msgspec
 from roost import errors
 from roost.db.pool import Database
 from roost.errors import ProblemError
+from roost.performance.analysis import ReportHead, StoredReport, all_stored, analyze, stored
 from roost.performance.connections import Connections, connections
 from roost.performance.extensions import Extension, extensions
 from roost.performance.health import Health, health
-from roost.performance.indexes import Indexes, indexes
+from roost.performance.indexes import MIN_WINDOW_DAYS, Indexes, indexes
 from roost.performance.locks import Locks, locks
 from roost.performance.overview import Overview, overview
 from roost.performance.queries import (
@@ -34,6 +35,7 @@ from roost.web.kit import Kit
 from roost.web.reply import Reply, item
 
 READ: Final = "performance:read"
+WRITE: Final = "performance:write"
 TAG: Final = "performance"
 _ROOT: Final = f"{API}/performance"
 _ID: Final = re.compile(r"-?[0-9]{1,19}")
@@ -55,6 +57,12 @@ class QueriesQuery(RangeQuery, frozen=True, rename="camel", kw_only=True):
     search: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
+class ReportsQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """How many reports."""
+
+    limit: Most = 20
+
+
 class SlowQuery(RangeQuery, frozen=True, rename="camel", kw_only=True):
     """Which slow statements: `watch` are all that are worth a look, `slow` those past the limit."""
 
@@ -72,6 +80,7 @@ class PerformanceRoutes:
     totals: Callable[[], Snapshot] = dict
     """What the workers of this server have measured."""
     slow_ms: float = SLOW_MS
+    index_window_days: float = MIN_WINDOW_DAYS
 
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
@@ -90,9 +99,18 @@ class PerformanceRoutes:
             Endpoint("GET", f"{_ROOT}/trends", self.trends, Contract(
                 "Show which statements get slower", READ, query=RangeQuery, returns=Trends,
                 tag=TAG)),
+            Endpoint("POST", f"{_ROOT}/analyze", self.analyze, Contract(
+                "Make a full report of the database", WRITE, returns=StoredReport, status=201,
+                tag=TAG)),
+            Endpoint("GET", f"{_ROOT}/analyze", self.reports, Contract(
+                "List the reports that were made", READ, query=ReportsQuery,
+                returns=list[ReportHead], tag=TAG)),
+            Endpoint("GET", f"{_ROOT}/analyze/{{id:str}}", self.report, Contract(
+                "Show a report", READ, returns=StoredReport,
+                problems=(errors.REPORT_NOT_FOUND,), tag=TAG)),
             self._read("health", "Check the database's health", Health, health),
             self._read("indexes", "Find indexes that are useless, broken or missing", Indexes,
-                       indexes),
+                       self._indexes),
             self._read("tables", "List the largest tables", list[TableFacts], tables),
             self._read("locks", "Show who waits for whom", Locks, locks),
             self._read("connections", "Show who is connected", Connections, self._connections),
@@ -148,6 +166,31 @@ class PerformanceRoutes:
         within: Range = call.query.range
         return _encoded(await trends(self._database, within, SECONDS[within]))
 
+    async def analyze(self, call: Call) -> Reply:
+        """Make a report and answer with it."""
+        made = await analyze(
+            self._database,
+            self.kit.database,
+            call.principal.user_id,
+            slow_ms=self.slow_ms,
+            min_window_days=self.index_window_days,
+        )
+        return _encoded(made, 201)
+
+    async def reports(self, call: Call) -> Reply:
+        """Answer which reports there are."""
+        return _encoded(await all_stored(self._database, call.query.limit))
+
+    async def report(self, call: Call) -> Reply:
+        """Answer a report."""
+        found = await stored(self._database, call.id())
+        if found is None:
+            raise ProblemError(errors.REPORT_NOT_FOUND)
+        return _encoded(found)
+
+    async def _indexes(self, database: Database) -> Indexes:
+        return await indexes(database, min_window_days=self.index_window_days)
+
     async def _connections(self, database: Database) -> Connections:
         return await connections(database, self.kit.database)
 
@@ -165,5 +208,5 @@ class PerformanceRoutes:
             summary, READ, returns=returns, tag=TAG))  # fmt: skip
 
 
-def _encoded(found: object) -> Reply:
-    return item(msgspec.json.encode(found).decode())
+def _encoded(found: object, status: int = 200) -> Reply:
+    return item(msgspec.json.encode(found).decode(), status)

@@ -16,6 +16,8 @@ from roost.performance.wording import name_of, shown
 HEAVIEST: Final = 100
 """Statements that a look writes at most, but for one look an hour."""
 _TEXTS: Final = 1_000
+_LONGEST: Final = 20_000
+"""Characters that are kept of a statement: what is cut off can't be planned any more."""
 
 _READY = Statement(
     "select performance.ready",
@@ -207,5 +209,5 @@ async def _learn(transaction: Transaction) -> None:
         _KNOW,
         ids=[row["query_id"] for row in rows],
         names=[name_of(row["text"]) for row in rows],
-        texts=[shown(row["text"]) or "…" for row in rows],
+        texts=[shown(row["text"], _LONGEST) or "…" for row in rows],
     )

@@ -17,7 +17,7 @@ def name_of(text: str | None) -> str | None:
     return found[2] if found else None
 
 
-def shown(text: str | None) -> str | None:
+def shown(text: str | None, longest: int = LONGEST) -> str | None:
     """Give a statement with `$n` for every literal, and no comment.
 
     Of commands that keep literals when they are normalised, and of what can't be read (it may have
@@ -34,7 +34,7 @@ def shown(text: str | None) -> str | None:
         normal = _uncommented(normalize(text))
     except (ParseError, UnicodeError):
         return f"{word} …"
-    return normal if len(normal) <= LONGEST else normal[:LONGEST] + " …"
+    return normal if len(normal) <= longest else normal[:longest] + " …"
 
 
 def _uncommented(text: str) -> str:

@@ -151,6 +151,12 @@ SETTINGS: tuple[Setting, ...] = (
         readers.days,
     ),
     Setting(
+        "ROOST_INDEX_WINDOW_DAYS",
+        "7",
+        "Days that PostgreSQL's statistics must reach back before an index is called unused.",
+        readers.days,
+    ),
+    Setting(
         "ROOST_SLOW_QUERY_MS",
         "1000",
         "Milliseconds from which on a statement is a slow one.",
@@ -220,6 +226,7 @@ class Settings:
     sync_max_cost: int
     journal_retention_days: int
     performance_days: int
+    index_window_days: int
     slow_query_ms: int
     shutdown_seconds: float
     sign_up: bool

@@ -122,6 +122,15 @@ create table performance.slow (
 create index slow_started_at_idx on performance.slow (started_at);
 create index slow_pid_idx on performance.slow (pid, started_at);
 
+-- Whole reports of the database, as they were when somebody asked for one.
+create table performance.report (
+    id uuid primary key,
+    at timestamptz not null default now(),
+    requested_by uuid,
+    document jsonb not null
+);
+create index report_at_idx on performance.report (at);
+
 create function performance.partition_name(parent text, day date) returns text
 language sql stable set search_path = pg_catalog, pg_temp
 as $$ select concat(parent, '_', to_char(day, 'YYYYMMDD')) $$;
