@@ -8,6 +8,7 @@ import pytest
 
 from roost import errors
 from roost.errors import ProblemError
+from roost.telemetry import Telemetry
 from roost.web.endpoint import Call, Contract, Endpoint
 from roost.web.principal import Principal
 from roost.web.reply import Reply
@@ -78,3 +79,16 @@ async def test_a_browser_is_answered_with_a_page_and_a_program_with_a_document(
         assert "default-src 'none'" in answer.headers["content-security-policy"]
     else:
         assert answer.json()["code"] == "TASK_NOT_FOUND"
+
+
+async def test_a_problem_names_the_trace_that_its_caller_began() -> None:
+    telemetry = Telemetry.from_environment({}, service_version="1")
+    app: Any = application(Nobody(), [])
+    transport = httpx.ASGITransport(telemetry.middleware(app))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        parent = f"00-{'ab' * 16}-{'cd' * 8}-01"
+        answer = await client.get("/api/v1/nowhere", headers={"traceparent": parent})
+        alone = await client.get("/api/v1/nowhere")
+    telemetry.shutdown()
+    assert answer.json()["traceId"] == "ab" * 16
+    assert len(alone.json()["traceId"]) == 32

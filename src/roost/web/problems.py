@@ -16,7 +16,7 @@ from litestar.exceptions import (
 from roost import errors
 from roost.db.faults import ContentionError, DatabaseError, UnavailableError
 from roost.errors import ProblemError
-from roost.telemetry import note_error
+from roost.telemetry import current_exchange, note_error
 from roost.web.endpoint import request_id
 from roost.web.pages import problem_page, wants_page
 from roost.web.reply import PROBLEM, Reply
@@ -59,6 +59,9 @@ def document(problem: ProblemError, request: str) -> bytes:
         ],
         "requestId": request,
     }
+    exchange = current_exchange()
+    if exchange is not None:
+        fields["traceId"] = exchange.trace_id
     if problem.hint:
         fields["hint"] = problem.hint
     # A name from the request may hold what is no character; it must not break the answer.

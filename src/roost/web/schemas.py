@@ -42,6 +42,7 @@ def problem_schema() -> dict[str, Any]:
                 },
             },
             "requestId": {"type": "string"},
+            "traceId": {"type": "string", "description": "the trace, as in `traceparent`"},
             "hint": {"type": "string"},
         },
         "required": ["type", "title", "status", "detail", "code", "errors", "requestId"],
