@@ -96,6 +96,8 @@ _FORGET: Final = Statement(
     c as (delete from performance.latency_hour d using bound b where d.at < b.at),
     e as (delete from performance.gauge_hour d using bound b where d.at < b.at),
     f as (delete from performance.rolled d using bound b where d.at < b.at),
+    j as (delete from performance.fault d using bound b where d.last_seen < b.at),
+    k as (delete from performance.fault_hour d using bound b where d.at < b.at),
     i as (delete from performance.report d using bound b where d.at < b.at),
     g as (delete from performance.sample d using bound b where d.at < b.at),
     h as (delete from performance.slow d using bound b where d.started_at < b.at)

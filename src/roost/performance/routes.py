@@ -13,6 +13,7 @@ from roost.errors import ProblemError
 from roost.performance.analysis import ReportHead, StoredReport, all_stored, analyze, stored
 from roost.performance.connections import Connections, connections
 from roost.performance.extensions import Extension, extensions
+from roost.performance.faults import ErrorGroup, faults
 from roost.performance.health import Health, health
 from roost.performance.indexes import MIN_WINDOW_DAYS, Indexes, indexes
 from roost.performance.locks import Locks, locks
@@ -57,6 +58,12 @@ class QueriesQuery(RangeQuery, frozen=True, rename="camel", kw_only=True):
     search: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
+class ErrorsQuery(RangeQuery, frozen=True, rename="camel", kw_only=True):
+    """How far back, and how many."""
+
+    limit: Most = 50
+
+
 class ReportsQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """How many reports."""
 
@@ -96,6 +103,9 @@ class PerformanceRoutes:
                 returns=QueryDetail, problems=(errors.QUERY_NOT_FOUND,), tag=TAG)),
             Endpoint("GET", f"{_ROOT}/slow-queries", self.slow, Contract(
                 "List slow statements", READ, query=SlowQuery, returns=SlowQueries, tag=TAG)),
+            Endpoint("GET", f"{_ROOT}/errors", self.errors, Contract(
+                "List the server's own errors, each with its count", READ, query=ErrorsQuery,
+                returns=list[ErrorGroup], tag=TAG)),
             Endpoint("GET", f"{_ROOT}/trends", self.trends, Contract(
                 "Show which statements get slower", READ, query=RangeQuery, returns=Trends,
                 tag=TAG)),
@@ -160,6 +170,11 @@ class PerformanceRoutes:
             most=wanted.limit,
         )
         return _encoded(found)
+
+    async def errors(self, call: Call) -> Reply:
+        """Answer which errors were met."""
+        wanted: ErrorsQuery = call.query
+        return _encoded(await faults(self._database, SECONDS[wanted.range], wanted.limit))
 
     async def trends(self, call: Call) -> Reply:
         """Answer which statements get slower."""

@@ -14,7 +14,7 @@ import asyncpg
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database, Transaction
 from roost.db.tenancy import Context
-from roost.performance import figures, kept, latencies, sampling, slow
+from roost.performance import faults, figures, kept, latencies, sampling, slow
 from roost.performance.duties import Duty
 from roost.telemetry.tally import Tally
 
@@ -83,10 +83,13 @@ class Watch:
         await self._sample.turn(_look)
 
     async def notice(self) -> None:
-        """Write down the slow statements: those that ended here, and those that run now."""
+        """Write down errors met here, and slow statements that ended here or run now."""
         told = self._tally.take_slow()
         if told:
             await slow.tell(self._doctor, self._pool, told)
+        met = self._tally.take_faults()
+        if met:
+            await faults.store(self._doctor, met)
         await slow.see(self._doctor, self._activity, slow_ms=self._pace.slow_ms)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from roost.telemetry.access import AccessLog
 from roost.telemetry.exchange import CURRENT, Exchange
+from roost.telemetry.faults import fault_of
 from roost.telemetry.metrics import Distribution, Instrument, Labels, Metrics, Number
 from roost.telemetry.sampling import Sampler
 from roost.telemetry.tally import Tally
@@ -140,6 +141,9 @@ class TelemetryMiddleware:
         self._count(key, taken_ns * 1e-9)
         if self._sinks.tally is not None and not exchange.waits:
             self._sinks.tally.add(f"{method} {route}", "", taken_ns, failed=failed)
+        if failed and self._sinks.tally is not None:
+            fault = fault_of(exchange.error, f"{method} {route}", exchange.status)
+            self._sinks.tally.fault(fault, exchange.trace_id)
         slow = taken_ns > self._slow_ns and not exchange.waits
         if self._sinks.spans is not None and (exchange.sampled or failed or slow):
             name = "HTTP" if method == "_OTHER" else method

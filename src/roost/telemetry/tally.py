@@ -7,12 +7,15 @@ away by whoever stores it. Record from the event loop's thread.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
+
+from roost.telemetry.faults import Fault, Faults
 
 KEYS_KEPT: Final = 2_000
 """Pairs of route and name that are told apart; all others count as one."""
 SLOW_KEPT: Final = 200
+FAULTS_KEPT: Final = 200
 OTHERS: Final = ("others", "others")
 _PARTS: Final = 4
 
@@ -61,6 +64,7 @@ class Tally:
         self.slow_ns = slow_ns
         self._counted: Counted = {}
         self._slow: deque[Slow] = deque(maxlen=SLOW_KEPT)
+        self._faults: dict[str, Faults] = {}
 
     def add(self, route: str, name: str, taken_ns: int, *, failed: bool) -> None:
         """Count one."""
@@ -73,6 +77,19 @@ class Tally:
     def note(self, slow: Slow) -> None:
         """Keep a slow statement; the oldest goes when there are too many."""
         self._slow.append(slow)
+
+    def fault(self, fault: Fault, trace_id: str) -> None:
+        """Count an error of the server's own; beyond a limit, only those that are known."""
+        known = self._faults.get(fault.fingerprint)
+        if known is None and len(self._faults) >= FAULTS_KEPT:
+            return
+        number = 1 if known is None else known.number + 1
+        self._faults[fault.fingerprint] = Faults(fault, number, datetime.now(UTC), trace_id)
+
+    def take_faults(self) -> Sequence[Faults]:
+        """Give the errors since."""
+        faults, self._faults = self._faults, {}
+        return list(faults.values())
 
     def take(self) -> Counted:
         """Give what was counted since, and begin anew."""

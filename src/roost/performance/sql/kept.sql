@@ -122,6 +122,25 @@ create table performance.slow (
 create index slow_started_at_idx on performance.slow (started_at);
 create index slow_pid_idx on performance.slow (pid, started_at);
 
+-- Errors of the server's own, each by its fingerprint, and how often by the hour.
+create table performance.fault (
+    fingerprint text primary key,
+    kind text not null,
+    place text not null,
+    route text not null,
+    status integer not null,
+    first_seen timestamptz not null,
+    last_seen timestamptz not null,
+    total bigint not null,
+    trace_id text not null
+);
+create table performance.fault_hour (
+    fingerprint text not null,
+    at timestamptz not null,
+    number bigint not null,
+    primary key (fingerprint, at)
+);
+
 -- Whole reports of the database, as they were when somebody asked for one.
 create table performance.report (
     id uuid primary key,
