@@ -45,10 +45,7 @@ from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.migration.tables import migrations as migration_rows
 from roost.performance import kept
-from roost.performance.indexes import MIN_WINDOW_DAYS
-from roost.performance.routes import PerformanceRoutes
-from roost.performance.slow import SLOW_MS, WATCH_MS
-from roost.performance.watching import Pace, Watch
+from roost.performance.doctor import Care, Doctor
 from roost.redis import connect
 from roost.settings import Settings
 from roost.sync import store as shape_store
@@ -133,10 +130,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     origins: Origins | None = None,
     background: Background | None = None,
     shapes: Respond | None = None,
-    doctor: Database | None = None,
-    telemetry: Telemetry | None = None,
-    slow_query_ms: float = SLOW_MS,
-    index_window_days: float = MIN_WINDOW_DAYS,
+    doctor: Doctor | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -149,13 +143,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),
         *AssetRoutes().endpoints(),
-        *PerformanceRoutes(
-            kit,
-            doctor,
-            totals=telemetry.totals if telemetry else dict,
-            slow_ms=slow_query_ms,
-            index_window_days=index_window_days,
-        ).endpoints(),
+        *(doctor or Doctor(kit.database)).endpoints(kit),
         *ShapeRoutes(shapes, PUBLISHED).endpoints(),
         *probes.endpoints(),
     ]
@@ -167,7 +155,7 @@ class Parts:
     """What a running worker is made of."""
 
     database: Database
-    doctor: Database | None
+    doctor: Doctor
     listener: Listener
     authenticator: DatabaseAuthenticator
     telemetry: Telemetry
@@ -186,16 +174,19 @@ class Application:
         data_dir: Path,
         *,
         doctor: DatabaseConfig | None = None,
+        owner: DatabaseConfig | None = None,
         environment: Mapping[str, str] | None = None,
         access: AccessLog | None = None,
         alone: bool = True,
     ) -> None:
         """Be one worker of a server; `alone` says that it is the only one.
 
-        The doctor asks with connections of its own, if it is told how to connect.
+        The doctor asks with connections of its own, if it is told how to connect; the owner's are
+        for changes of indexes that an administrator asks for.
         """
         self._settings = settings
         self._doctor = doctor
+        self._owner = owner
         self._alone = alone
         self._pool = pool
         self._data_dir = data_dir
@@ -226,11 +217,13 @@ class Application:
 
     async def open(self) -> None:
         """Connect, and put the application together."""
+        settings = self._settings
+        care = Care(settings.performance_days, settings.slow_query_ms, settings.index_window_days)
         telemetry = Telemetry.from_environment(
             self._environment,
             service_version=__version__,
             access=self._access,
-            slow_statement_ns=round(min(WATCH_MS, self._settings.slow_query_ms) * 1e6),
+            slow_statement_ns=care.kept_apart_ns,
         )
         self._stack.callback(telemetry.shutdown)
         database = await Database.connect(self._pool, telemetry.observer)
@@ -263,23 +256,34 @@ class Application:
             watch_ticks(telemetry.metrics, listener)
         shapes = self._shapes(database, listener)
         self._run_beside(listener.run())
-        doctor = None
-        if self._doctor is not None:
-            doctor = await Database.connect(self._doctor)
-            self._stack.push_async_callback(doctor.close)
-        if self._settings.performance_days and telemetry.enabled:
-            pace = Pace(slow_ms=self._settings.slow_query_ms)
-            days = self._settings.performance_days
-            watch = Watch(doctor or database, database, telemetry.tally, keep_days=days, pace=pace)
-            self._run_beside(watch.run())
+        doctor = await self._open_doctor(database, telemetry, care)
         parts = Parts(
-            database, doctor, listener, authenticator, telemetry, limits, background, shapes
+            database,
+            doctor,
+            listener,
+            authenticator,
+            telemetry,
+            limits,
+            background,
+            shapes,
         )
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:
             # The first who logs in need not wait for it, nor everybody with them.
             self._run_beside(asyncio.to_thread(library))
         self._run_beside(migrations.keep_resuming())
+
+    async def _open_doctor(self, database: Database, telemetry: Telemetry, care: Care) -> Doctor:
+        own = None
+        if self._doctor is not None:
+            own = await Database.connect(self._doctor)
+            self._stack.push_async_callback(own.close)
+        doctor = Doctor(database, own, care=care, telemetry=telemetry, owner=self._owner)
+        self._stack.push_async_callback(doctor.applier.close)
+        watch = doctor.watch()
+        if watch is not None:
+            self._run_beside(watch.run())
+        return doctor
 
     def _shapes(self, database: Database, listener: Listener) -> Respond:
         """Give what answers requests for shapes: this worker, or Electric elsewhere."""
@@ -359,9 +363,6 @@ class Application:
             background=parts.background,
             shapes=parts.shapes,
             doctor=parts.doctor,
-            telemetry=parts.telemetry,
-            slow_query_ms=settings.slow_query_ms,
-            index_window_days=settings.index_window_days,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note

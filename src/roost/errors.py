@@ -296,6 +296,26 @@ QUERY_NOT_FOUND = _entry(
     "The database doctor knows no statement of that id: it was never seen, or forgotten since.",
     "Take an id from GET /api/v1/performance/queries.",
 )
+INDEX_CHANGE_NOT_FOUND = _entry(
+    "INDEX_CHANGE_NOT_FOUND",
+    404,
+    "There is no such change",
+    "No change of an index has that id.",
+)
+INDEX_CHANGE_RUNNING = _entry(
+    "INDEX_CHANGE_RUNNING",
+    409,
+    "An index is being changed",
+    "Another change of an index is under way: there is one at a time.",
+    "Wait for it, or cancel it: GET /api/v1/performance/indexes/changes.",
+)
+OWNER_NEEDED = _entry(
+    "OWNER_NEEDED",
+    409,
+    "The owner's connection is needed",
+    "This server does not know how the owner of the tables connects, so it can change no index.",
+    "Run the SQL yourself, or set DATABASE_OWNER_URL.",
+)
 REPORT_NOT_FOUND = _entry(
     "REPORT_NOT_FOUND",
     404,

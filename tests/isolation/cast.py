@@ -171,6 +171,16 @@ async def _report(cast: Cast, _user: UUID, _served: Served, _operation: Operatio
     return report
 
 
+async def _index_change(cast: Cast, _user: UUID, _served: Served, _operation: Operation) -> UUID:
+    change = uuid4()
+    await cast.connection.execute(
+        "insert into performance.index_change (id, sql, table_name, state, leased_until)"
+        " values ($1, 'select', 'tasks', 'done', now())",
+        change,
+    )
+    return change
+
+
 async def _link(cast: Cast, user: UUID) -> str:
     secret = credentials.new_opaque_secret()
     row = row_of("login_links", names() | {"users": user}, cast.marker)
@@ -240,6 +250,7 @@ PLACES: dict[str, Maker] = {
     # the part before a place in a path, and the place's name -> what makes something to name there
     "queries/id": _query,
     "analyze/id": _report,
+    "changes/id": _index_change,
     "tasks/id": _row("tasks"),
     "environments/id": _row("environments"),
     "secrets/name": _name,

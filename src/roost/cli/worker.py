@@ -19,24 +19,31 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The database as it was prepared, the data directory, and how the doctor connects."""
+    """The database as it was prepared, the data directory, how doctor and owner connect."""
 
     pool: DatabaseConfig
     data_dir: Path
     doctor: DatabaseConfig | None = None
+    owner: DatabaseConfig | None = None
 
     factory: ClassVar = "roost.cli.worker:application"
 
     def as_json(self) -> dict[str, Any]:
         """Write it for the worker's environment."""
-        doctor = self.doctor and asdict(self.doctor)
-        return {"pool": asdict(self.pool), "data_dir": str(self.data_dir), "doctor": doctor}
+        return {
+            "pool": asdict(self.pool),
+            "data_dir": str(self.data_dir),
+            "doctor": self.doctor and asdict(self.doctor),
+            "owner": self.owner and asdict(self.owner),
+        }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """Read what `as_json` wrote."""
-        doctor = document["doctor"] and DatabaseConfig(**document["doctor"])
-        return cls(DatabaseConfig(**document["pool"]), Path(document["data_dir"]), doctor)
+        doctor, owner = (
+            document[name] and DatabaseConfig(**document[name]) for name in ("doctor", "owner")
+        )
+        return cls(DatabaseConfig(**document["pool"]), Path(document["data_dir"]), doctor, owner)
 
 
 def application() -> Any:  # noqa: ANN401 -- an ASGI application
@@ -55,6 +62,7 @@ def application() -> Any:  # noqa: ANN401 -- an ASGI application
         handover.pool,
         handover.data_dir,
         doctor=handover.doctor,
+        owner=handover.owner,
         access=access,
         alone=alone,
     )

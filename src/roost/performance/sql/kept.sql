@@ -122,6 +122,24 @@ create table performance.slow (
 create index slow_started_at_idx on performance.slow (started_at);
 create index slow_pid_idx on performance.slow (pid, started_at);
 
+-- Advice on indexes that somebody had carried out.
+create table performance.index_change (
+    id uuid primary key,
+    sql text not null,
+    table_name text not null,
+    requested_by uuid,
+    state text not null default 'running'
+        check (state in ('running', 'done', 'failed', 'cancelled')),
+    pid integer,
+    leased_until timestamptz not null,
+    started_at timestamptz not null default now(),
+    ended_at timestamptz,
+    error text
+);
+create unique index index_change_running_idx on performance.index_change (state)
+    where state = 'running';
+create index index_change_started_at_idx on performance.index_change (started_at);
+
 -- Errors of the server's own, each by its fingerprint, and how often by the hour.
 create table performance.fault (
     fingerprint text primary key,

@@ -1,0 +1,80 @@
+"""The doctor of one worker: the connections it asks with, what it watches, what it answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from roost.db.dsn import DatabaseConfig
+from roost.db.pool import Database
+from roost.performance.applying import Applier
+from roost.performance.change_routes import ChangeRoutes
+from roost.performance.indexes import MIN_WINDOW_DAYS
+from roost.performance.routes import PerformanceRoutes
+from roost.performance.slow import SLOW_MS, WATCH_MS
+from roost.performance.watching import Pace, Watch
+from roost.telemetry import Telemetry
+from roost.telemetry.metrics import Snapshot
+from roost.web.endpoint import Endpoint
+from roost.web.kit import Kit
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How the doctor works: `keep_days` of 0 means that it looks at nothing by itself."""
+
+    keep_days: int = 0
+    slow_ms: float = SLOW_MS
+    index_window_days: float = MIN_WINDOW_DAYS
+
+    @property
+    def kept_apart_ns(self) -> int:
+        """Nanoseconds from which on a statement is kept apart."""
+        return round(min(WATCH_MS, self.slow_ms) * 1e6)
+
+
+class Doctor:
+    """Asks with connections of its own where it has them, else with the pool's."""
+
+    def __init__(
+        self,
+        pool: Database,
+        own: Database | None = None,
+        *,
+        care: Care | None = None,
+        telemetry: Telemetry | None = None,
+        owner: DatabaseConfig | None = None,
+    ) -> None:
+        """Without `owner`, how the tables' owner connects, no index can be changed."""
+        self.database = own or pool
+        self.pool = pool
+        self.care = care or Care()
+        self.applier = Applier(self.database, owner)
+        self._telemetry = telemetry
+
+    def watch(self) -> Watch | None:
+        """Give the work that is to be done beside requests, if there is any."""
+        if not self.care.keep_days or self._telemetry is None or not self._telemetry.enabled:
+            return None
+        return Watch(
+            self.database,
+            self.pool,
+            self._telemetry.tally,
+            keep_days=self.care.keep_days,
+            pace=Pace(slow_ms=self.care.slow_ms),
+        )
+
+    def endpoints(self, kit: Kit) -> list[Endpoint]:
+        """Give every route with its contract."""
+        totals: Callable[[], Snapshot] = dict
+        if self._telemetry is not None:
+            totals = self._telemetry.totals
+        care = self.care
+        return [
+            *PerformanceRoutes(
+                kit,
+                self.database,
+                totals=totals,
+                slow_ms=care.slow_ms,
+                index_window_days=care.index_window_days,
+            ).endpoints(),
+            *ChangeRoutes(self.database, self.applier, care.index_window_days).endpoints(),
+        ]
