@@ -1,4 +1,4 @@
-"""`python -m benchmarks [p1|p2|…|bulk|journal|all]`: run benchmarks and print their tables."""
+"""`python -m benchmarks [p1|…|bulk|journal|doctor|all]`: run benchmarks and print their tables."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from functools import partial
 
 from benchmarks import (
     bulk,
+    doctor,
     journal_cost,
     p1_list,
     p2_again,
@@ -24,7 +25,7 @@ from benchmarks.measure import Plan
 from benchmarks.processes import BenchError
 from benchmarks.stage import stage
 
-_NAMES = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p10", "bulk", "journal")
+_NAMES = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p10", "bulk", "journal", "doctor")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +63,7 @@ def _run(chosen: Sequence[str], plan: Plan) -> None:
         "p10": partial(p10_telemetry.run, plan),
         "p2": partial(p2_again.run, plan),
         "bulk": bulk.run,
+        "doctor": doctor.run,
         "journal": partial(journal_cost.run, plan),
         "p4": p4_migrate.run,
         "p5": p5_live.run,

@@ -1,6 +1,7 @@
 """Which columns a statement looks rows up by: read with PostgreSQL's own parser."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +22,8 @@ class Lookup(msgspec.Struct, frozen=True):
     ranges: frozenset[str]
 
 
-def lookups(text: str) -> list[Lookup]:
+@lru_cache(maxsize=1_000)
+def lookups(text: str) -> tuple[Lookup, ...]:
     """Give a statement's, those of its parts too; none of what can't be read.
 
     What stands under `or`, or has a function around the column, helps no plain index.
@@ -29,8 +31,8 @@ def lookups(text: str) -> list[Lookup]:
     try:
         parsed = parse_sql(text)
     except (ParseError, UnicodeError):
-        return []
-    return [found for each in parsed for found in _lookups(each.stmt, frozenset())]
+        return ()
+    return tuple(found for each in parsed for found in _lookups(each.stmt, frozenset()))
 
 
 class _Scope:
@@ -167,7 +169,7 @@ def _children(node: Any) -> Iterator[Any]:  # noqa: ANN401 -- a parse tree
                 yield value
 
 
-def by_table(found: list[Lookup], known: Mapping[str, str]) -> list[tuple[str, Lookup]]:
+def by_table(found: Sequence[Lookup], known: Mapping[str, str]) -> list[tuple[str, Lookup]]:
     """Give each look-up with its table as `known` calls it: `schema.table` to its shown name.
 
     A table without a schema is one of `public`'s; what is not known is left out.
