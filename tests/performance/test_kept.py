@@ -61,7 +61,7 @@ class Shelf:
             f"insert into performance.gauge select at, 'size', n from {minutes} m"
         )
 
-    async def roll_up(self, heaviest: int = 500) -> int:
+    async def roll_up(self, heaviest: int = 300) -> int:
         return await self.doctor.write(Context(), lambda t: kept.roll_up(t, heaviest))
 
     async def seen(self, within: Any) -> tuple[Any, ...]:

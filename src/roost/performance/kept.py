@@ -6,7 +6,7 @@ from typing import Any, Final
 from roost.db.pool import Transaction
 from roost.db.statements import Statement
 
-HEAVIEST: Final = 500
+HEAVIEST: Final = 300
 """Statements that are told apart in an hour that is past; all others are one."""
 
 _PREPARE: Final = Statement(

@@ -131,9 +131,10 @@ _TOTALS: Final = Ranged(
     "delta",
     """
     select d.*, s.*, to_regclass('pg_stat_statements') is not null as there
-    from (select count(distinct query_id) as statements,
-                 coalesce(sum(calls), 0)::bigint as calls, coalesce(sum(total_ms), 0) as "totalMs"
-          from @rows d) d
+    from (select count(*) as statements, coalesce(sum(calls), 0)::bigint as calls,
+                 coalesce(sum(total_ms), 0) as "totalMs"
+          from (select sum(calls) as calls, sum(total_ms) as total_ms
+                from @rows r group by query_id) e) d
     cross join (select min(since) as since, max(at) as until, count(since) as samples,
                        count(*) filter (where was_reset) as resets,
                        coalesce(sum(evicted), 0)::bigint as evicted
