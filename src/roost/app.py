@@ -45,6 +45,8 @@ from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.migration.tables import migrations as migration_rows
 from roost.performance import kept
+from roost.performance.benchmarks.routes import BenchmarkRoutes
+from roost.performance.benchmarks.service import Benchmarks
 from roost.performance.routes import PerformanceRoutes
 from roost.performance.slow import SLOW_MS, WATCH_MS
 from roost.performance.watching import Pace, Watch
@@ -85,6 +87,7 @@ SCHEMA_TOOLS: Mapping[str, object] = {
     "journal": install_sql() + ";" + grant_sql("roost_app"),
     "sync": shape_store.install_sql() + ";" + shape_store.grant_sql("roost_app"),
     "performance": kept.install_sql(),
+    "benchmarks": kept.install_sql("benchmarks.sql"),
 }
 """What schema revisions need of rooms above `db`."""
 
@@ -133,6 +136,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     background: Background | None = None,
     shapes: Respond | None = None,
     doctor: Database | None = None,
+    benchmarks: Benchmarks | None = None,
     telemetry: Telemetry | None = None,
     slow_query_ms: float = SLOW_MS,
 ) -> list[Endpoint]:
@@ -150,6 +154,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *PerformanceRoutes(
             kit, doctor, totals=telemetry.totals if telemetry else dict, slow_ms=slow_query_ms
         ).endpoints(),
+        *BenchmarkRoutes(kit, benchmarks or Benchmarks(doctor or kit.database)).endpoints(),
         *ShapeRoutes(shapes, PUBLISHED).endpoints(),
         *probes.endpoints(),
     ]
@@ -162,6 +167,7 @@ class Parts:
 
     database: Database
     doctor: Database | None
+    benchmarks: Benchmarks
     listener: Listener
     authenticator: DatabaseAuthenticator
     telemetry: Telemetry
@@ -261,13 +267,23 @@ class Application:
         if self._doctor is not None:
             doctor = await Database.connect(self._doctor)
             self._stack.push_async_callback(doctor.close)
+        benchmarks = Benchmarks(doctor or database)
+        self._stack.push_async_callback(benchmarks.close)
         if self._settings.performance_days and telemetry.enabled:
             pace = Pace(slow_ms=self._settings.slow_query_ms)
             days = self._settings.performance_days
             watch = Watch(doctor or database, database, telemetry.tally, keep_days=days, pace=pace)
             self._run_beside(watch.run())
         parts = Parts(
-            database, doctor, listener, authenticator, telemetry, limits, background, shapes
+            database=database,
+            doctor=doctor,
+            benchmarks=benchmarks,
+            listener=listener,
+            authenticator=authenticator,
+            telemetry=telemetry,
+            limits=limits,
+            background=background,
+            shapes=shapes,
         )
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:
@@ -353,6 +369,7 @@ class Application:
             background=parts.background,
             shapes=parts.shapes,
             doctor=parts.doctor,
+            benchmarks=parts.benchmarks,
             telemetry=parts.telemetry,
             slow_query_ms=settings.slow_query_ms,
         )

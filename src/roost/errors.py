@@ -296,6 +296,13 @@ QUERY_NOT_FOUND = _entry(
     "The database doctor knows no statement of that id: it was never seen, or forgotten since.",
     "Take an id from GET /api/v1/performance/queries.",
 )
+BENCHMARK_NOT_FOUND = _entry(
+    "BENCHMARK_NOT_FOUND",
+    404,
+    "There is no such benchmark",
+    "No benchmark of that id was begun, or it was removed since.",
+    "Take an id from GET /api/v1/performance/benchmarks.",
+)
 SECRET_NOT_FOUND = _entry(
     "SECRET_NOT_FOUND",
     404,
@@ -397,6 +404,14 @@ MIGRATION_STATE = _entry(
     409,
     "The migration is not in a state for that",
     "The step asked for does not follow from the migration's present state.",
+)
+BENCHMARK_RUNNING = _entry(
+    "BENCHMARK_RUNNING",
+    409,
+    "A benchmark is running",
+    "One at a time runs on a database, whichever worker or machine it was begun by: two would "
+    "measure each other. `id` names it.",
+    "Wait for it, or cancel it: `POST /api/v1/performance/benchmarks/{id}/cancel`.",
 )
 DOCUMENT_NOT_FOUND = _entry(
     "DOCUMENT_NOT_FOUND",
