@@ -161,8 +161,8 @@ async def _benchmark(cast: Cast, _user: UUID, _served: Served, _operation: Opera
     # The server's too; one that has ended, so that nobody has to wait for it.
     run = uuid4()
     await cast.connection.execute(
-        "insert into performance.benchmark_run (id, suites, repetitions, max_seconds, worker, state,"
-        " lease_until, results) values ($1, '{crud}', 3, 5, 'x', 'completed', now(), $2)",
+        "insert into performance.benchmark_run (id, suites, repetitions, max_seconds, worker,"
+        " state, lease_until, results) values ($1, '{crud}', 3, 5, 'x', 'completed', now(), $2)",
         run,
         '[{"suite": "crud", "name": "read", "operations": 1, "opsPerSecond": 1, "meanMs": 1,'
         ' "p50Ms": 1, "p95Ms": 1, "p99Ms": 1, "roundMediansMs": [1], "figuresMs": [1]}]',

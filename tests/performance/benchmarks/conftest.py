@@ -1,6 +1,5 @@
 """A server with benchmarks of a small size, on a database of the test's own."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,12 +14,11 @@ from roost.performance.benchmarks.routes import BenchmarkRoutes
 from roost.performance.benchmarks.scratch import Sizes
 from roost.performance.benchmarks.service import Benchmarks
 from roost.performance.benchmarks.together import ROUNDS
+from tests.db.waiting import until
 from tests.support.house import House
 from tests.support.schema import as_role, pool_config
 
-SMALL = Sizes(
-    tenants=5, rows=500, singles=20, reads=20, moves=10, bulks=4, bulk_rows=40
-)
+SMALL = Sizes(tenants=5, rows=500, singles=20, reads=20, moves=10, bulks=4, bulk_rows=40)
 API = "/api/v1/performance/benchmarks"
 LIVE = {"queued", "running"}
 
@@ -60,16 +58,20 @@ class Hall:
 
     async def ended(self, run_id: str, within: float = 30) -> Any:
         """Wait until a run has ended; gives it."""
-        async with asyncio.timeout(within):
-            while (run := await self.run(run_id))["state"] in LIVE:
-                await asyncio.sleep(0.02)
-        return run
+
+        async def ended() -> Any:
+            run = await self.run(run_id)
+            return None if run["state"] in LIVE else run
+
+        return await until(ended, within)
 
     async def working(self, run_id: str) -> str:
         """Wait until a run measures; gives its schema."""
-        async with asyncio.timeout(30):
-            while (await self.run(run_id))["progress"]["current"] in {None, "filling"}:
-                await asyncio.sleep(0.02)
+
+        async def works() -> bool:
+            return (await self.run(run_id))["progress"]["current"] not in {None, "filling"}
+
+        await until(works)
         [schema] = await self.schemas()
         return schema
 

@@ -8,10 +8,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from roost.performance.benchmarks import alone, ledger, service
-from roost.performance.benchmarks.model import SUITES, Order
+from roost.db.tenancy import Context
+from roost.performance.benchmarks import alone, ledger, scratch, service
+from roost.performance.benchmarks.model import Order
 from roost.performance.benchmarks.scratch import Sizes
 from roost.performance.benchmarks.service import Benchmarks
+from tests.db.waiting import until
 from tests.performance.benchmarks.conftest import API, SMALL, Hall
 
 MEASURES = {
@@ -46,17 +48,17 @@ async def test_a_run_measures_every_suite_and_leaves_no_schema(hall: Hall) -> No
 async def test_the_rows_that_are_read_are_there(hall: Hall) -> None:
     seen: dict[str, Any] = {}
 
-    async def look(scratch: Any) -> dict[str, Any]:
-        tenant = scratch.tenant()
-        rows = await scratch.one.fetch(scratch.sql(alone.LIST), tenant, "pending")
+    async def look(bench: Any) -> dict[str, Any]:
+        tenant = bench.tenant()
+        rows = await bench.one.fetch(bench.sql(alone.LIST), tenant, "pending")
         seen["page"] = (len(rows), rows[0]["total"], rows[0]["items"].count('"id"'))
-        rows = await scratch.one.fetch(scratch.sql(alone._SEARCH), tenant, "amber")
+        rows = await bench.one.fetch(bench.sql(alone._SEARCH), tenant, "amber")
         seen["found"] = rows[0]["total"]
         # Without a tenant there is nothing.
-        seen["bare"] = await scratch.one.fetchval(f"select count(*) from {scratch.schema}.task")
+        seen["bare"] = await bench.one.fetchval(f"select count(*) from {bench.schema}.task")
         return {}
 
-    hall.serve(Benchmarks(hall.doctor, SMALL, {"lists": look}))  # type: ignore[dict-item]  # a stand-in
+    hall.serve(Benchmarks(hall.doctor, SMALL, {"lists": look}))
     run = await hall.ended(await hall.begin(repetitions=3, suites=["lists"]))
     assert run["state"] == "completed", run["error"]
     assert seen["page"] == (1, 20, 20)
@@ -100,9 +102,11 @@ async def test_one_that_is_cancelled_ends_soon_and_leaves_no_schema(
     else:
         answer = await endless.alice.delete(f"{API}/{run_id}")
         assert answer.status_code == 202
-        async with asyncio.timeout(5):
-            while (await endless.alice.get(f"{API}/{run_id}")).status_code != 404:
-                await asyncio.sleep(0.02)
+
+        async def gone() -> bool:
+            return (await endless.alice.get(f"{API}/{run_id}")).status_code == 404
+
+        await until(gone, 5)
     assert await endless.schemas() == []
     await endless.begin(suites=["sync"])
 
@@ -118,12 +122,15 @@ async def test_the_end_of_the_process_ends_it(endless: Hall) -> None:
 async def test_a_backend_that_is_ended_fails_it_and_leaves_no_schema(endless: Hall) -> None:
     run_id = await endless.begin(suites=["sync"])
     await endless.working(run_id)
-    async with asyncio.timeout(10):
-        while not await endless.admin.fetchval(
+
+    async def terminated() -> int:
+        number = await endless.admin.fetchval(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity"
             " where query like 'select pg_sleep%' and datname = current_database()"
-        ):
-            await asyncio.sleep(0.02)
+        )
+        return int(number)
+
+    await until(terminated)
     run = await endless.ended(run_id)
     assert run["state"] == "failed"
     assert "terminat" in run["error"] or "closed" in run["error"], run["error"]
@@ -131,9 +138,9 @@ async def test_a_backend_that_is_ended_fails_it_and_leaves_no_schema(endless: Ha
 
 
 async def test_a_statement_that_fails_fails_it_and_is_named(hall: Hall) -> None:
-    async def wrong(scratch: Any) -> Any:
-        await scratch.one.execute("set statement_timeout = 20")
-        await scratch.one.execute("select pg_sleep(5)")
+    async def wrong(bench: Any) -> Any:
+        await bench.one.execute("set statement_timeout = 20")
+        await bench.one.execute("select pg_sleep(5)")
 
     hall.serve(Benchmarks(hall.doctor, SMALL, {"lists": wrong}))
     run = await hall.ended(await hall.begin(suites=["lists"]))
@@ -178,7 +185,7 @@ async def killed(hall: Hall) -> str:
     held = await ledger.take(hall.doctor, Order(), None)
     assert isinstance(held, ledger.Held)
     assert await held.start({})
-    await hall.doctor.change(service.scratch._MAKE, ledger.Context(), run=held.id)
+    await hall.doctor.change(scratch._MAKE, Context(), run=held.id)
     assert f"roost_bench_{held.id.hex}" in await hall.schemas()
     return str(held.id)
 
@@ -224,9 +231,11 @@ async def test_who_has_lost_the_lease_stops(endless: Hall) -> None:
     run_id = await endless.begin(suites=["sync"])
     await endless.working(run_id)
     await endless.admin.execute("update performance.benchmark_run set worker = 'another'")
-    async with asyncio.timeout(5):
-        while await endless.schemas():
-            await asyncio.sleep(0.02)
+
+    async def clean() -> bool:
+        return not await endless.schemas()
+
+    await until(clean, 5)
 
 
 async def test_only_schemas_of_runs_are_made_and_dropped(hall: Hall) -> None:

@@ -75,18 +75,18 @@ _WORDS: Final = ("amber", "copper ember", "fjord", "garnet or kelp", "raven -ony
 
 async def crud(scratch: Scratch) -> dict[str, Times]:
     """Insert, read, update and delete single rows, each a transaction."""
-    number = scratch.sizes.singles
-    rows = [(scratch.tenant(), uuid4()) for _ in range(number)]
-    found = {}
-    for name, sql in (
-        ("insert", INSERT),
-        ("read", _READ),
-        ("update", _UPDATE),
-        ("delete", _DELETE),
-    ):
+    rows = [(scratch.tenant(), uuid4()) for _ in range(scratch.sizes.singles)]
+
+    async def times(sql: str) -> Times:
         text = scratch.sql(sql)
-        found[name] = await timed(number, lambda n, text=text: scratch.one.fetch(text, *rows[n]))
-    return found
+        return await timed(len(rows), lambda n: scratch.one.fetch(text, *rows[n]))
+
+    return {
+        "insert": await times(INSERT),
+        "read": await times(_READ),
+        "update": await times(_UPDATE),
+        "delete": await times(_DELETE),
+    }
 
 
 async def lists(scratch: Scratch) -> dict[str, Times]:

@@ -49,8 +49,11 @@ def compare(
 
 
 def change_of(before: Measure, after: Measure) -> Change:
-    """Compare one measure's medians; a verdict needs `FEWEST` figures on either side."""
-    then, now = median(before.figures_ms), median(after.figures_ms)
+    """Compare one measure: the median of its rounds' medians.
+
+    A verdict needs `FEWEST` figures on either side.
+    """
+    then, now = median(before.round_medians_ms), median(after.round_medians_ms)
     change = _share(then, now)
     low, high = interval(before.round_medians_ms, after.round_medians_ms)
     is_enough = min(len(before.figures_ms), len(after.figures_ms)) >= FEWEST

@@ -27,13 +27,14 @@ def _statement(name: str, sql: str, *places: str) -> Statement:
 
 
 _REMOVE_DEAD = _statement(
-    "delete", f"delete from performance.benchmark_run where {_IS_DEAD} and is_unwanted"
+    "delete",
+    f"delete from performance.benchmark_run where {_IS_DEAD} and is_unwanted",  # noqa: S608 -- constants
 )
 _END_DEAD = _statement(
     "update",
-    "update performance.benchmark_run set state = case when is_cancelled then 'cancelled'"
-    " else 'failed' end, error = $1, ended_at = lease_until, version = version + 1"
-    f" where {_IS_DEAD}",
+    f"""update performance.benchmark_run set state = case when is_cancelled then 'cancelled'
+    else 'failed' end, error = $1, ended_at = lease_until, version = version + 1
+    where {_IS_DEAD}""",  # noqa: S608 -- constants
     "error",
 )
 _FORGET = _statement(

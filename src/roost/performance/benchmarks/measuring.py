@@ -3,6 +3,7 @@
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import fmean, median
 from time import perf_counter
 from typing import Final
@@ -15,8 +16,7 @@ PARTS: Final = 10
 
 @dataclass(slots=True)
 class Times:
-    """What the operations of one round took, in milliseconds, and how long all of it, in seconds.
-    """
+    """What each operation of a round took, in milliseconds, and the whole of it, in seconds."""
 
     each: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -66,7 +66,7 @@ def figures(times: Sequence[float]) -> list[float]:
     if len(times) <= PARTS:
         return list(times)
     bounds = [len(times) * part // PARTS for part in range(PARTS + 1)]
-    return [median(times[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [median(times[start:end]) for start, end in pairwise(bounds)]
 
 
 def _rounded(value: float) -> float:

@@ -1,5 +1,4 @@
-"""What a benchmark is asked, and what it tells. Times are milliseconds, where not said otherwise.
-"""
+"""What a benchmark is asked, and what it tells."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal, get_args

@@ -15,7 +15,7 @@ from roost.db.pool import LOST, Database
 from roost.performance.benchmarks import scratch as scratches
 from roost.performance.benchmarks.ledger import LEASE, Held, suites_of
 from roost.performance.benchmarks.measuring import Times, measure
-from roost.performance.benchmarks.model import SUITES, Measure, Suite
+from roost.performance.benchmarks.model import SUITES, Measure, State, Suite
 from roost.performance.benchmarks.scratch import CONNECTIONS, Scratch, Sizes
 from roost.performance.benchmarks.surroundings import surroundings
 from roost.performance.benchmarks.together import ROUNDS, Rounds
@@ -53,12 +53,13 @@ class Running:
 
         Raises only CancelledError, when the process is about to end.
         """
-        state, error = "cancelled", "the process that measured was stopped"
+        state: State = "cancelled"
+        error: str | None = "the process that measured was stopped"
         try:
             state, error = "completed", await self._measured()
         except _StoppedError as stopped:
             state, error = "cancelled", str(stopped) or None
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 -- the row must say it, whatever it is
             state, error = "failed", f"{type(failure).__name__}: {failure}"[:500]
             if not isinstance(failure, _FAILURES):
                 _log.exception("a benchmark stumbled")

@@ -72,8 +72,7 @@ _DELETE = _statement(
 )
 _MARK = _statement(
     "update",
-    "update performance.benchmark_run set is_baseline = (id = $1)"
-    " where is_baseline <> (id = $1)",
+    "update performance.benchmark_run set is_baseline = (id = $1) where is_baseline <> (id = $1)",
     "run",
 )
 
