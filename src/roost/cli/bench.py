@@ -156,7 +156,7 @@ def _tell(run: RunDetail) -> None:
     console = Console()
     # Rich takes a file for 80 columns wide, and would cut the last ones off.
     console = console if console.is_terminal else Console(width=120)
-    console.print(_table(run))
+    console.print(f"Benchmark {run.id}: {run.state}", _table(run), sep="\n")
     if run.is_cut:
         say("The time was over before all rounds were; --max-seconds gives it more.")
     if run.is_baseline:
@@ -167,8 +167,7 @@ def _tell(run: RunDetail) -> None:
 
 def _table(run: RunDetail) -> Table:
     changes = {(each.suite, each.name): each for each in _changes(run)}
-    title = f"Benchmark {run.id}: {run.state}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("measure", no_wrap=True)
     heads = ["ops/s", "p50 ms", "p95 ms", "p99 ms"]
     for head in [*heads, "change", "95 % interval", "verdict"] if changes else heads:

@@ -50,6 +50,21 @@ def test_the_same_again_is_hardly_ever_called_anything_else() -> None:
     assert alarms <= tries * 0.01
 
 
+@pytest.mark.parametrize("number", [4, 9, 19])
+def test_rounds_that_differ_by_themselves_are_rarely_taken_for_a_change(number: int) -> None:
+    tries, alarms = 200, 0
+    for seed in range(tries):
+        chance = Random(seed)
+        sides = []
+        for _ in range(2):
+            # A neighbour makes whole rounds quicker or slower.
+            factors = [chance.lognormvariate(0, 0.15) for _ in range(number)]
+            parts = [rounds(chance, 1, 50, factor=factor)[0] for factor in factors]
+            sides.append(measure("crud", "read", parts))
+        alarms += change_of(*sides).verdict in {"regression", "improvement"}
+    assert alarms <= tries * 0.05
+
+
 def test_what_is_a_tenth_slower_is_no_regression_however_sure_it_is() -> None:
     chance = Random(1)
     change = change_of(made(chance, number=19, operations=2000), made(chance, 1.1, 19, 2000))

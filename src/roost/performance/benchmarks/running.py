@@ -131,6 +131,7 @@ class Running:
     async def _round(self, scratch: Scratch, suite: Suite, turn: int) -> None:
         self._tell(suite)
         found = await self.rounds[suite](scratch)
+        await scratches.clear(scratch)
         self.held.done += 1
         # The first warms caches up, and prepares the statements.
         if turn:

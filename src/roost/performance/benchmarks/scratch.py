@@ -55,8 +55,8 @@ class Scratch:
     chance: random.Random = field(
         default_factory=lambda: random.Random(17)  # noqa: S311 -- every run has the same rows
     )
-    turn: int = 0
-    """The round that is measured."""
+    known: list[tuple[str, UUID]] = field(default_factory=list)
+    """Rows that are there: one of each tenant's, with the tenant."""
 
     @property
     def one(self) -> Any:  # noqa: ANN401 -- asyncpg's proxies
@@ -102,6 +102,7 @@ from tenant, lateral (
                  'indigo', 'juniper', 'kelp', 'lagoon', 'maple', 'nectar', 'onyx', 'pebble',
                  'quartz', 'raven', 'saffron', 'thicket'] as words
     from generate_series(1, $2::integer) n offset 0) made
+returning id
 """  # noqa: S608 -- constants
 
 
@@ -116,8 +117,15 @@ async def fill(scratch: Scratch) -> None:
     sizes = scratch.sizes
     for number in range(sizes.tenants):
         each = max(sizes.rows // sizes.tenants, 1)
-        await scratch.one.execute(scratch.sql(_FILL), tenant_of(number), each)
+        tenant = tenant_of(number)
+        row_id = await scratch.one.fetchval(scratch.sql(_FILL), tenant, each)
+        scratch.known.append((tenant, row_id))
     await scratch.one.execute("select performance.analyze_scratch($1)", scratch.schema)
+
+
+async def clear(scratch: Scratch) -> None:
+    """Remove what a round has written: the next one finds all as the first one did."""
+    await scratch.one.execute(scratch.sql("truncate {s}.fresh, {s}.message, {s}.change"))
 
 
 async def drop(database: Database, run_id: UUID) -> None:
