@@ -16,7 +16,7 @@ from roost.db.roles import OWNER_ROLE
 from tests.support.schema import as_role
 from tests.support.server import ROOST, environment, run
 
-QUICK = ("bench", "--suite", "lists", "--repetitions", "3")
+QUICK = ("bench", "--suite", "lists", "--repetitions", "5")
 
 
 @pytest.fixture

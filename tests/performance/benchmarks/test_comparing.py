@@ -50,8 +50,10 @@ def test_the_same_again_is_hardly_ever_called_anything_else() -> None:
     assert alarms <= tries * 0.01
 
 
-@pytest.mark.parametrize("number", [4, 9, 19])
-def test_rounds_that_differ_by_themselves_are_rarely_taken_for_a_change(number: int) -> None:
+@pytest.mark.parametrize(("number", "share"), [(4, 0.08), (9, 0.03), (19, 0.02)])
+def test_rounds_that_differ_by_themselves_are_rarely_taken_for_a_change(
+    number: int, share: float
+) -> None:
     tries, alarms = 200, 0
     for seed in range(tries):
         chance = Random(seed)
@@ -62,7 +64,7 @@ def test_rounds_that_differ_by_themselves_are_rarely_taken_for_a_change(number: 
             parts = [rounds(chance, 1, 50, factor=factor)[0] for factor in factors]
             sides.append(measure("crud", "read", parts))
         alarms += change_of(*sides).verdict in {"regression", "improvement"}
-    assert alarms <= tries * 0.05
+    assert alarms <= tries * share
 
 
 def test_what_is_a_tenth_slower_is_no_regression_however_sure_it_is() -> None:
@@ -74,9 +76,11 @@ def test_what_is_a_tenth_slower_is_no_regression_however_sure_it_is() -> None:
 
 
 def test_of_too_few_figures_nothing_is_said() -> None:
-    chance = Random(1)
-    change = change_of(made(chance, number=1, operations=4), made(chance, 9.0, 1, 4))
-    assert (change.verdict, change.p_value) == ("notEnough", None)
+    for number, operations in ((4, 1), (3, 100), (1, 100)):
+        chance = Random(1)
+        sides = made(chance, 1.0, number, operations), made(chance, 9.0, number, operations)
+        change = change_of(*sides)
+        assert (change.verdict, change.p_value) == ("notEnough", None)
 
 
 @given(TIMES, TIMES)

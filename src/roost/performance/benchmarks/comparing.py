@@ -16,6 +16,8 @@ from roost.performance.benchmarks.model import (
 )
 from roost.performance.trends import CERTAINTY, CHANGE, FEWEST, mann_whitney
 
+ROUNDS: Final = 4
+"""Rounds on either side, below which nothing is said: two may both have had a bad moment."""
 _RESAMPLES: Final = 1000
 _SEED: Final = 17
 _ORDER: Final[tuple[Verdict, ...]] = ("regression", "improvement", "same", "notEnough")
@@ -51,12 +53,15 @@ def compare(
 def change_of(before: Measure, after: Measure) -> Change:
     """Compare one measure: the median of its rounds' medians.
 
-    A verdict needs `FEWEST` figures on either side.
+    A verdict needs `FEWEST` figures and `ROUNDS` rounds on either side.
     """
     then, now = median(before.round_medians_ms), median(after.round_medians_ms)
     change = _share(then, now)
     low, high = interval(before.round_medians_ms, after.round_medians_ms)
-    is_enough = min(len(before.figures_ms), len(after.figures_ms)) >= FEWEST
+    is_enough = all(
+        len(side.figures_ms) >= FEWEST and len(side.round_medians_ms) >= ROUNDS
+        for side in (before, after)
+    )
     chance = mann_whitney(before.figures_ms, after.figures_ms) if is_enough else None
     verdict: Verdict = "notEnough" if chance is None else "same"
     # Figures of a round are alike, which the test does not know: rounds must differ too.
