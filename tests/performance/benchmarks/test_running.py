@@ -2,19 +2,24 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from roost.db.faults import UnavailableError
+from roost.db.pool import Database
+from roost.db.roles import APP_ROLE, OWNER_ROLE, let_doctor_work
 from roost.db.tenancy import Context
-from roost.performance.benchmarks import alone, ledger, scratch, service
-from roost.performance.benchmarks.model import Order
+from roost.performance.benchmarks import alone, ledger, running, scratch, service
+from roost.performance.benchmarks.model import SUITES, Order
 from roost.performance.benchmarks.scratch import Sizes
 from roost.performance.benchmarks.service import Benchmarks
 from tests.db.waiting import until
 from tests.performance.benchmarks.conftest import API, SMALL, Hall
+from tests.support.schema import as_role, pool_config
 
 MEASURES = {
     "crud": {"insert", "read", "update", "delete"},
@@ -248,6 +253,47 @@ async def test_only_schemas_of_runs_are_made_and_dropped(hall: Hall) -> None:
                     await connection.fetchval(f"select performance.{function}($1)", name)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("create schema roost_bench_x")
+
+
+@pytest.mark.parametrize("pgbouncer", [False, True])
+async def test_the_pool_s_role_measures_where_there_is_no_doctor_s(
+    hall: Hall,
+    fresh_roost_database: str,
+    pgbouncer: bool,  # noqa: FBT001 -- both kinds of connections
+) -> None:
+    owner = await asyncpg.connect(as_role(fresh_roost_database, OWNER_ROLE))
+    await let_doctor_work(owner, APP_ROLE)
+    await owner.close()
+    config = replace(pool_config(fresh_roost_database), pgbouncer=pgbouncer)
+    pool = await Database.connect(config)
+    try:
+        hall.serve(Benchmarks(pool, SMALL))
+        run = await hall.ended(await hall.begin(repetitions=3))
+        assert (run["state"], run["error"]) == ("completed", None)
+        assert {each["suite"] for each in run["results"]} == set(SUITES)
+    finally:
+        await pool.close()
+    assert await hall.schemas() == []
+
+
+async def test_a_database_that_is_away_at_the_end_leaves_the_rest_to_the_next(
+    endless: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await endless.begin(suites=["sync"])
+    await endless.working(run_id)
+
+    async def away(*_arguments: object) -> None:
+        raise UnavailableError
+
+    monkeypatch.setattr(scratch, "drop", away)
+    monkeypatch.setattr(running, "_TRIES", 1)
+    await endless.benchmarks.close()
+    monkeypatch.undo()
+    assert (await endless.run(run_id))["state"] == "running"
+    await pass_the_lease(endless)
+    assert (await endless.run(run_id))["state"] == "failed"
+    await service.keep_up(endless.doctor)
+    assert await endless.schemas() == []
 
 
 async def test_the_oldest_of_many_are_forgotten_and_the_baseline_is_not(hall: Hall) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from typing import Any, Final
 
 import msgspec
@@ -49,7 +50,7 @@ async def surroundings(database: Database, sizes: Sizes, *, where: str) -> dict[
         "postgresql": row["version"],
         "roost": __version__,
         "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": f"{sys.platform} {platform.machine()}",
         "cpus": str(os.cpu_count() or 0),
         "measuredBy": where,
         "rows": str(sizes.rows),
