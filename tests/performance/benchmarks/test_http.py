@@ -51,12 +51,12 @@ async def test_nothing_is_held_while_somebody_watches(endless: Hall) -> None:
             assert events_of((await each).text)[-1][0] == "end"
 
 
-async def halve(hall: Hall, run_id: str) -> None:
-    """Make a run of the past twice as quick as it was."""
+async def quicken(hall: Hall, run_id: str) -> None:
+    """Make a run of the past twenty times as quick as it was: no noise is as loud."""
     run = await hall.run(run_id)
     for each in run["results"]:
         for name in ("roundMediansMs", "figuresMs"):
-            each[name] = [value / 2 for value in each[name]]
+            each[name] = [value / 20 for value in each[name]]
     await hall.admin.execute(
         "update performance.benchmark_run set results = $2, environment ="
         """ environment || '{"work_mem": "1GB"}' where id = $1""",
@@ -65,12 +65,12 @@ async def halve(hall: Hall, run_id: str) -> None:
     )
 
 
-async def test_a_run_that_is_twice_as_slow_is_a_regression(hall: Hall) -> None:
+async def test_a_run_that_is_far_slower_is_a_regression(hall: Hall) -> None:
     first = await hall.begin(suites=["crud"], repetitions=6)
     await hall.ended(first)
     answer = await hall.alice.post(f"{API}/{first}/baseline")
     assert answer.json()["data"]["isBaseline"]
-    await halve(hall, first)
+    await quicken(hall, first)
     second = await hall.ended(await hall.begin(suites=["crud"], repetitions=6, baseline="latest"))
     assert second["baselineId"] == first
     comparison = second["comparison"]
