@@ -83,6 +83,7 @@ SCHEMA_TOOLS: Mapping[str, object] = {
     "journal": install_sql() + ";" + grant_sql("roost_app"),
     "sync": shape_store.install_sql() + ";" + shape_store.grant_sql("roost_app"),
     "performance": kept.install_sql(),
+    "benchmarks": kept.install_sql("benchmarks.sql"),
 }
 """What schema revisions need of rooms above `db`."""
 
@@ -279,7 +280,7 @@ class Application:
             own = await Database.connect(self._doctor)
             self._stack.push_async_callback(own.close)
         doctor = Doctor(database, own, care=care, telemetry=telemetry, owner=self._owner)
-        self._stack.push_async_callback(doctor.applier.close)
+        self._stack.push_async_callback(doctor.close)
         watch = doctor.watch()
         if watch is not None:
             self._run_beside(watch.run())

@@ -322,6 +322,13 @@ REPORT_NOT_FOUND = _entry(
     "There is no such report",
     "The database doctor has no report of that id: none was made, or it is past its time.",
 )
+BENCHMARK_NOT_FOUND = _entry(
+    "BENCHMARK_NOT_FOUND",
+    404,
+    "There is no such benchmark",
+    "No benchmark of that id was begun, or it was removed since.",
+    "Take an id from GET /api/v1/performance/benchmarks.",
+)
 SECRET_NOT_FOUND = _entry(
     "SECRET_NOT_FOUND",
     404,
@@ -423,6 +430,14 @@ MIGRATION_STATE = _entry(
     409,
     "The migration is not in a state for that",
     "The step asked for does not follow from the migration's present state.",
+)
+BENCHMARK_RUNNING = _entry(
+    "BENCHMARK_RUNNING",
+    409,
+    "A benchmark is running",
+    "One at a time runs on a database, whichever worker or machine it was begun by: two would "
+    "measure each other. `id` names it.",
+    "Wait for it, or cancel it: `POST /api/v1/performance/benchmarks/{id}/cancel`.",
 )
 DOCUMENT_NOT_FOUND = _entry(
     "DOCUMENT_NOT_FOUND",

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from roost.cli import db, doctor, login_link, migrate, serve, sync, tokens, users
+from roost.cli import bench, db, doctor, login_link, migrate, serve, sync, tokens, users
 from roost.cli.context import report_failures
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
 app.command("login-link")(login_link.login_link)
 app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
 app.add_typer(users.app, name="user", help="Make users, and erase them.")
 app.add_typer(tokens.app, name="token", help="Make access tokens.")
 app.add_typer(sync.app, name="sync", help="Live shapes of any PostgreSQL's tables.")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from roost.db.dsn import DatabaseConfig
 from roost.db.pool import Database
 from roost.performance.applying import Applier
+from roost.performance.benchmarks.routes import BenchmarkRoutes
+from roost.performance.benchmarks.service import Benchmarks
 from roost.performance.change_routes import ChangeRoutes
 from roost.performance.indexes import MIN_WINDOW_DAYS
 from roost.performance.routes import PerformanceRoutes
@@ -48,6 +50,7 @@ class Doctor:
         self.pool = pool
         self.care = care or Care()
         self.applier = Applier(self.database, owner)
+        self.benchmarks = Benchmarks(self.database)
         self._telemetry = telemetry
 
     def watch(self) -> Watch | None:
@@ -77,4 +80,10 @@ class Doctor:
                 index_window_days=care.index_window_days,
             ).endpoints(),
             *ChangeRoutes(self.database, self.applier, care.index_window_days).endpoints(),
+            *BenchmarkRoutes(kit, self.benchmarks).endpoints(),
         ]
+
+    async def close(self) -> None:
+        """Stop what is under way here; what it had made is removed."""
+        await self.benchmarks.close()
+        await self.applier.close()

@@ -15,6 +15,7 @@ from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database, Transaction
 from roost.db.tenancy import Context
 from roost.performance import faults, figures, kept, latencies, sampling, slow
+from roost.performance.benchmarks import service as benchmarks
 from roost.performance.duties import Duty
 from roost.telemetry.tally import Tally
 
@@ -64,8 +65,9 @@ class Watch:
         )
 
     async def keep_up(self) -> None:
-        """See that there are partitions, and that old ones go."""
+        """See that there are partitions, and that old ones go, and what killed benchmarks left."""
         await self._upkeep.turn(partial(kept.keep_up, days=self._keep_days))
+        await benchmarks.keep_up(self._doctor)
 
     async def sample(self) -> None:
         """Write down what this worker has counted, and what the database has, if it is due."""
