@@ -60,13 +60,17 @@ class Watch:
         """Go on until cancelled."""
         await asyncio.gather(
             _again(self._pace.upkeep, self.keep_up),
+            _again(self._pace.upkeep, self.tidy),
             _again(self._pace.sample, self.sample),
             _again(self._pace.activity, self.notice),
         )
 
     async def keep_up(self) -> None:
-        """See that there are partitions, and that old ones go, and what killed benchmarks left."""
+        """See that there are partitions, and that old ones go."""
         await self._upkeep.turn(partial(kept.keep_up, days=self._keep_days))
+
+    async def tidy(self) -> None:
+        """Remove what killed benchmarks left."""
         await benchmarks.keep_up(self._doctor)
 
     async def sample(self) -> None:

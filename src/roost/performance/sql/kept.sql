@@ -205,7 +205,10 @@ begin
         from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent in ('performance.delta'::regclass, 'performance.latency'::regclass,
                               'performance.gauge'::regclass)
-          and right(c.relname, 8)::date < (now() at time zone 'utc')::date - 2
+          -- A case, for conditions are tried in any order, and of any table.
+          and case when c.relname ~ '^(delta|latency|gauge)_[0-9]{8}$'
+                   then right(c.relname, 8)::date < (now() at time zone 'utc')::date - 2
+                   else false end
     loop
         execute format('drop table %s', partition.name);
         gone := gone + 1;
