@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,11 @@ from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
 from roost.migration.tables import migrations as migration_rows
 from roost.performance import kept
+from roost.performance.alerts.addresses import Policy
+from roost.performance.alerts.metrics import Source
+from roost.performance.alerts.routes import AlertRoutes
+from roost.performance.alerts.sending import Sender
+from roost.performance.alerts.working import Alerts
 from roost.performance.routes import PerformanceRoutes
 from roost.performance.slow import SLOW_MS, WATCH_MS
 from roost.performance.watching import Pace, Watch
@@ -85,6 +90,7 @@ SCHEMA_TOOLS: Mapping[str, object] = {
     "journal": install_sql() + ";" + grant_sql("roost_app"),
     "sync": shape_store.install_sql() + ";" + shape_store.grant_sql("roost_app"),
     "performance": kept.install_sql(),
+    "alerts": kept.install_sql("alerts"),
 }
 """What schema revisions need of rooms above `db`."""
 
@@ -135,6 +141,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     doctor: Database | None = None,
     telemetry: Telemetry | None = None,
     slow_query_ms: float = SLOW_MS,
+    alert_networks: Sequence[str] = (),
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -149,6 +156,9 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *AssetRoutes().endpoints(),
         *PerformanceRoutes(
             kit, doctor, totals=telemetry.totals if telemetry else dict, slow_ms=slow_query_ms
+        ).endpoints(),
+        *AlertRoutes(
+            kit, Sender(secrets, Policy.of(alert_networks, production=production)), doctor
         ).endpoints(),
         *ShapeRoutes(shapes, PUBLISHED).endpoints(),
         *probes.endpoints(),
@@ -262,10 +272,7 @@ class Application:
             doctor = await Database.connect(self._doctor)
             self._stack.push_async_callback(doctor.close)
         if self._settings.performance_days and telemetry.enabled:
-            pace = Pace(slow_ms=self._settings.slow_query_ms)
-            days = self._settings.performance_days
-            watch = Watch(doctor or database, database, telemetry.tally, keep_days=days, pace=pace)
-            self._run_beside(watch.run())
+            self._run_beside(self._watch(doctor or database, database, telemetry, secrets).run())
         parts = Parts(
             database, doctor, listener, authenticator, telemetry, limits, background, shapes
         )
@@ -274,6 +281,28 @@ class Application:
             # The first who logs in need not wait for it, nor everybody with them.
             self._run_beside(asyncio.to_thread(library))
         self._run_beside(migrations.keep_resuming())
+
+    def _watch(
+        self, doctor: Database, database: Database, telemetry: Telemetry, secrets: SecretBox
+    ) -> Watch:
+        """Give what looks after the database, and tells people."""
+        settings = self._settings
+        source = Source(
+            doctor,
+            telemetry.totals,
+            # With a server elsewhere, this disk says nothing of its own.
+            self._data_dir if settings.database_url is None else None,
+            settings.slow_query_ms,
+        )
+        policy = Policy.of(settings.alert_networks, production=settings.production)
+        return Watch(
+            doctor,
+            database,
+            telemetry.tally,
+            keep_days=settings.performance_days,
+            pace=Pace(slow_ms=settings.slow_query_ms),
+            beside=Alerts(source, Sender(secrets, policy)).works(),
+        )
 
     def _shapes(self, database: Database, listener: Listener) -> Respond:
         """Give what answers requests for shapes: this worker, or Electric elsewhere."""
@@ -355,6 +384,7 @@ class Application:
             doctor=parts.doctor,
             telemetry=parts.telemetry,
             slow_query_ms=settings.slow_query_ms,
+            alert_networks=settings.alert_networks,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note

@@ -14,9 +14,9 @@ _DROP = Statement(
 )
 
 
-def install_sql() -> str:
-    """Give the statements that make it, once."""
-    return (resources.files("roost.performance") / "sql" / "kept.sql").read_text("utf-8")
+def install_sql(name: str = "kept") -> str:
+    """Give the statements that make it, once; `alerts` are a part that came later."""
+    return (resources.files("roost.performance") / "sql" / f"{name}.sql").read_text("utf-8")
 
 
 async def keep_up(transaction: Transaction, days: int) -> None:
