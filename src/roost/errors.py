@@ -452,9 +452,9 @@ ALERT_TARGET_REFUSED = _entry(
     "ALERT_TARGET_REFUSED",
     422,
     "Alerts are not sent there",
-    "The address of the channel is none that Roost sends to: it has no address now, is on a private "
-    "network or this machine, or is not encrypted though this is production. The detail says which. "
-    "Nothing was changed.",
+    "The host of the channel is none that Roost sends to: it has no address now, is on a private "
+    "network or this machine, or would be sent to in plain text in production. The detail says "
+    "which. Nothing was changed.",
     "Name a network of your own in `ROOST_ALERT_NETWORKS`, and start Roost again.",
 )
 

@@ -30,9 +30,13 @@ LOOK_UP_SECONDS: Final = 5.0
 _PORTS: Final = {"http": 80, "https": 443}
 _TEXT: Final = re.compile(r"[!-~]+")
 _HOST: Final = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}", re.IGNORECASE)
-_NAT64: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
-# Public by their numbers, and answered by the machine's own host all the same.
-_METADATA: Final = {ip_address("168.63.129.16"), ip_address("100.100.100.200")}
+_NAT64: Final = ip_network("64:ff9b::/96")
+# Public by their numbers, to some Pythons or all, and answered by what is near all the same: the
+# clouds' metadata, and relays.
+_NEAR: Final = tuple(
+    ip_network(each)
+    for each in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48")
+)
 
 
 class RefusedError(Exception):
@@ -74,22 +78,23 @@ def is_public(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.scope_id is not None or address.is_site_local:
             return False
-        if not all(is_public(inner) for inner in _inside(address)):
+        inside = _inside(address)
+        if not all(is_public(inner) for inner in inside):
             return False
-        if address.ipv4_mapped is not None:
-            return True  # what is inside was looked at
+        if address.ipv4_mapped is not None or address in _NAT64:
+            return True  # all that there is to it was looked at
     return (
         address.is_global
         and not address.is_multicast
         and not address.is_reserved
-        and address not in _METADATA
+        and not any(address in network for network in _NEAR)
     )
 
 
 def _inside(address: IPv6Address) -> list[IPv4Address]:
     """Give the IPv4 addresses that a gateway would make of it."""
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         found.append(IPv4Address(int(address) & 0xFFFFFFFF))
     return [each for each in found if each is not None]
 

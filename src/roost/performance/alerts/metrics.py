@@ -156,8 +156,8 @@ _READERS: Final[Mapping[MetricName, tuple[str, str, Read]]] = {
         "s", "How long the oldest open transaction is open.",
         _now(figures.OLDEST_TRANSACTION)),
     "cacheHitRatio": (
-        "share", "Blocks of the last 5 minutes that PostgreSQL had in memory. Unknown below "
-        "1,000 blocks.", _cache_hit_ratio),
+        "share", "Blocks of the last 5 minutes that were in memory. Unknown below 1,000 blocks.",
+        _cache_hit_ratio),
 }  # fmt: skip
 METRICS: Final = tuple(
     Metric(name=name, unit=unit, description=description)

@@ -201,4 +201,5 @@ def _clear(comparison: Comparison, threshold: float, clear: float | None) -> flo
 async def _require_channels(transaction: Transaction, ids: list[UUID]) -> None:
     unknown = await transaction.row(_UNKNOWN_CHANNELS, ids=ids)
     if unknown is not None:
-        raise invalid(f"channels[{unknown['place'] - 1}]", "is no channel's id", "unknown")
+        field = f"channels[{unknown['place'] - 1}]"
+        raise invalid(field, "is no channel's id", "unknown")
