@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -69,10 +70,10 @@ class Webhooks:
 
 
 @asynccontextmanager
-async def webhooks() -> AsyncIterator[Webhooks]:
+async def webhooks(tls: ssl.SSLContext | None = None) -> AsyncIterator[Webhooks]:
     """Serve on a port of its own."""
     found = Webhooks()
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=tls)
     found.port = server.sockets[0].getsockname()[1]
     try:
         yield found
@@ -88,6 +89,7 @@ class Mailbox:
     letters: list[tuple[str, list[str], str]] = field(default_factory=list)
     logins: list[bytes] = field(default_factory=list)
     refuses: bool = False
+    tls: ssl.SSLContext | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         sender, to = "", list[str]()
@@ -96,7 +98,12 @@ class Mailbox:
             verb = line.split(maxsplit=1)[0].upper()
             answer = "250 OK"
             if verb == "EHLO":
-                answer = "250-mail.test\r\n250 AUTH PLAIN"
+                answer = "250-mail.test\r\n250-STARTTLS\r\n250 AUTH PLAIN"
+            elif verb == "STARTTLS" and self.tls is not None:
+                writer.write(b"220 Go on\r\n")
+                await writer.drain()
+                await writer.start_tls(self.tls)
+                continue
             elif verb == "AUTH":
                 self.logins.append(base64.b64decode(line.split()[2]))
                 answer = "535 No: hunter2" if self.refuses else "235 Welcome"
@@ -116,10 +123,10 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def mailbox() -> AsyncIterator[Mailbox]:
+async def mailbox(tls: ssl.SSLContext | None = None) -> AsyncIterator[Mailbox]:
     """Serve on a port of its own."""
     found = Mailbox()
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=tls)
     found.port = server.sockets[0].getsockname()[1]
     try:
         yield found

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from roost.performance.alerts.routes import AlertRoutes
+from tests.db.rows import names, plant, row_of
 from tests.performance.alerts.conftest import API, Stage
 from tests.performance.alerts.receivers import Webhooks
 
@@ -14,7 +15,7 @@ RULE = {"name": "x", "metric": "deadlocks", "comparison": "above", "threshold": 
 
 async def test_administrators_alone_read_and_change(stage: Stage) -> None:
     routes = AlertRoutes(stage.house.kit, stage.sender).endpoints()
-    assert len(routes) == 18
+    assert len(routes) == 17
     for endpoint in routes:
         path = endpoint.path.replace("{id:str}", str(uuid4()))
         reads = endpoint.method == "GET"
@@ -135,12 +136,10 @@ async def test_a_key_makes_a_channel_once_and_shows_its_secret_once(
 ) -> None:
     client = stage.house.client("alice")
     alice = stage.house.people.known["alice"]
-    await stage.admin.execute("insert into users (id, name) values ($1, 'Alice')", alice.user_id)
-    await stage.admin.execute(
-        "insert into workspaces (id, name, slug, created_by) values ($1, 'A', 'a', $2)",
-        alice.workspace_id,
-        alice.user_id,
-    )
+    made = names() | {"users": alice.user_id, "workspaces": alice.workspace_id}
+    async with stage.admin.transaction():
+        for table in ("users", "workspaces"):
+            await plant(stage.admin, table, row_of(table, made, "alice"))
     body = {"name": "Pager", "kind": "webhook", "url": receiver.url}
     headers = {"idempotency-key": "once"}
     first = await client.post(f"{API}/channels", json=body, headers=headers)

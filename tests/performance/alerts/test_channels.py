@@ -12,6 +12,9 @@ from tests.performance.alerts.conftest import API, Stage
 from tests.performance.alerts.receivers import Mailbox, Webhooks
 
 
+LOGIN = {"username": "roost", "password": "hunter2"}
+
+
 async def make(stage: Stage, kind: str, **given: Any) -> Any:
     body = {"name": kind, "kind": kind, **given}
     return await stage.call("POST", "/channels", body, status=201)
@@ -44,7 +47,7 @@ async def test_chats_get_words_in_which_nothing_is_markup(
 
 async def test_a_letter_arrives_with_a_log_in(stage: Stage, post_box: Mailbox) -> None:
     await stage.only(name="Slow\r\nBcc: x@example.com")
-    config = email(post_box, username="roost", password="hunter2")
+    config = email(post_box, **LOGIN)
     channel = await make(stage, "email", email=config)
     assert channel["target"] == f"ops@example.com, boss@example.com by 127.0.0.1:{post_box.port}"
     await stage.fire()
@@ -65,7 +68,7 @@ async def test_a_log_in_that_is_refused_is_told_without_the_server_s_words(
     stage: Stage, post_box: Mailbox
 ) -> None:
     post_box.refuses = True
-    config = email(post_box, username="roost", password="hunter2")
+    config = email(post_box, **LOGIN)
     channel = await make(stage, "email", email=config)
     outcome = await stage.call("POST", f"/channels/{channel['id']}/test")
     assert outcome["isDelivered"] is False
@@ -194,7 +197,7 @@ async def test_a_secret_is_in_one_answer_and_nowhere_else(
     secret = made["secret"]
     assert secret.startswith("whsec_")
     assert made["target"] == f"http://127.0.0.1:{receiver.port}/…"
-    config = email(post_box, username="roost", password="hunter2")
+    config = email(post_box, **LOGIN)
     await make(stage, "email", email=config)
     await stage.only()
     await stage.fire()

@@ -49,10 +49,8 @@ def test_an_event_opens_only_after_the_condition_has_held_without_a_gap(
 ) -> None:
     since: datetime | None = None
     for now, value, taken in run(given_terms, course):
-        if value is not None and given_terms.holds(value):
-            since = since or now
-        else:
-            since = None
+        holds = value is not None and given_terms.holds(value)
+        since = (since or now) if holds else None
         if taken.happened == "opened":
             assert since is not None
             assert (now - since).total_seconds() >= given_terms.for_seconds
