@@ -46,7 +46,7 @@ async def test_what_is_not_there_is_said_so(
     stage: Stage, method: str, path: str, code: str
 ) -> None:
     client = stage.house.client("alice")
-    body = {} if method == "PATCH" else None
+    body: Any = {} if method == "PATCH" else None
     answer = await client.request(method, API + path.format(uuid4()), json=body)
     assert (answer.status_code, answer.json()["code"]) == (404, code)
     answer = await client.request(method, API + path.format("7"), json=body)

@@ -282,3 +282,22 @@ async def test_a_transaction_that_is_open_for_long_is_told_of(
     await holder.execute("rollback")
     await stage.look(15)
     assert (await stage.call("GET", ""))["items"][0]["state"] == "resolved"
+
+
+async def test_what_is_long_over_is_forgotten_and_what_cant_end_is_ended(
+    stage: Stage, receiver: Webhooks
+) -> None:
+    rule = await stage.only()
+    await stage.webhook(receiver)
+    await stage.fire()
+    await stage.slow(0)
+    await stage.look(15)
+    await stage.call("POST", "/rules", {"name": "x", "metric": "deadlocks", "comparison": "above",
+                                        "threshold": 1}, status=201)  # fmt: skip
+    # The test's time is long ago: messages of then have waited for more than a day.
+    await stage.worker().keep_up()
+    found = await stage.call("GET", "/deliveries")
+    assert {each["state"] for each in found} == {"failed"}
+    assert {each["lastError"] for each in found} == {"it was not sent within a day"}
+    assert (await stage.call("GET", ""))["items"] == []
+    assert (await rule_of(stage, rule))["state"] == "ok"

@@ -11,7 +11,6 @@ from roost.performance.alerts.addresses import Policy
 from tests.performance.alerts.conftest import API, Stage
 from tests.performance.alerts.receivers import Mailbox, Webhooks
 
-
 LOGIN = {"username": "roost", "password": "hunter2"}
 
 

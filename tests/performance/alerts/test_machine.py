@@ -5,15 +5,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roost.performance.alerts.machine import State, Step, Terms, ended, step
+from roost.performance.alerts.machine import Comparison, State, Step, Terms, ended, step
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+COMPARISONS: tuple[Comparison, ...] = ("above", "below")
 numbers = st.floats(-100, 100)
 
 
 @st.composite
 def terms(draw: st.DrawFn) -> Terms:
-    comparison = draw(st.sampled_from(["above", "below"]))
+    comparison: Comparison = draw(st.sampled_from(COMPARISONS))
     threshold, distance = draw(numbers), draw(st.floats(0, 50))
     clear = threshold - distance if comparison == "above" else threshold + distance
     return Terms(

@@ -33,6 +33,18 @@ _FORGET: Final = Statement(
     ("days",),
     {},
 )
+# One that outlasts every attempt is what workers die over: it ends too.
+_GIVE_UP: Final = Statement(
+    "update performance.alert_delivery_given_up",
+    """
+    update performance.alert_delivery
+    set state = 'failed', next_at = null, lease = null, ended_at = now(),
+        last_error = coalesce(last_error, 'it was not sent within a day')
+    where state = 'pending' and created_at < now() - interval '1 day'
+    """,
+    (),
+    {},
+)
 
 
 class Alerts:
@@ -73,6 +85,7 @@ class Alerts:
         """Forget what is long over."""
 
         async def forget(transaction: Transaction) -> None:
+            await transaction.row(_GIVE_UP)
             await transaction.row(_FORGET, days=KEEP_DAYS)
 
         await self._upkeep.turn(forget)
