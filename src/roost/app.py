@@ -83,7 +83,8 @@ SCHEMA_TOOLS: Mapping[str, object] = {
     "journal": install_sql() + ";" + grant_sql("roost_app"),
     "sync": shape_store.install_sql() + ";" + shape_store.grant_sql("roost_app"),
     "performance": kept.install_sql(),
-    "benchmarks": kept.install_sql("benchmarks.sql"),
+    "alerts": kept.install_sql("alerts"),
+    "benchmarks": kept.install_sql("benchmarks"),
 }
 """What schema revisions need of rooms above `db`."""
 
@@ -144,7 +145,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),
         *AssetRoutes().endpoints(),
-        *(doctor or Doctor(kit.database)).endpoints(kit),
+        *(doctor or Doctor(kit.database, secrets)).endpoints(kit),
         *ShapeRoutes(shapes, PUBLISHED).endpoints(),
         *probes.endpoints(),
     ]
@@ -218,8 +219,7 @@ class Application:
 
     async def open(self) -> None:
         """Connect, and put the application together."""
-        settings = self._settings
-        care = Care(settings.performance_days, settings.slow_query_ms, settings.index_window_days)
+        care = Care.of(self._settings, self._data_dir)
         telemetry = Telemetry.from_environment(
             self._environment,
             service_version=__version__,
@@ -257,7 +257,7 @@ class Application:
             watch_ticks(telemetry.metrics, listener)
         shapes = self._shapes(database, listener)
         self._run_beside(listener.run())
-        doctor = await self._open_doctor(database, telemetry, care)
+        doctor = await self._open_doctor(database, secrets, telemetry, care)
         parts = Parts(
             database,
             doctor,
@@ -274,12 +274,14 @@ class Application:
             self._run_beside(asyncio.to_thread(library))
         self._run_beside(migrations.keep_resuming())
 
-    async def _open_doctor(self, database: Database, telemetry: Telemetry, care: Care) -> Doctor:
+    async def _open_doctor(
+        self, database: Database, secrets: SecretBox, telemetry: Telemetry, care: Care
+    ) -> Doctor:
         own = None
         if self._doctor is not None:
             own = await Database.connect(self._doctor)
             self._stack.push_async_callback(own.close)
-        doctor = Doctor(database, own, care=care, telemetry=telemetry, owner=self._owner)
+        doctor = Doctor(database, secrets, own, care=care, telemetry=telemetry, owner=self._owner)
         self._stack.push_async_callback(doctor.close)
         watch = doctor.watch()
         if watch is not None:

@@ -329,6 +329,22 @@ BENCHMARK_NOT_FOUND = _entry(
     "No benchmark of that id was begun, or it was removed since.",
     "Take an id from GET /api/v1/performance/benchmarks.",
 )
+ALERT_NOT_FOUND = _entry(
+    "ALERT_NOT_FOUND",
+    404,
+    "There is no such alert",
+    "No alert has that id: there never was one, or it is over for more than 90 days.",
+    "Take an id from GET /api/v1/performance/alerts.",
+)
+ALERT_RULE_NOT_FOUND = _entry(
+    "ALERT_RULE_NOT_FOUND", 404, "There is no such rule", "No rule for alerts has that id."
+)
+ALERT_CHANNEL_NOT_FOUND = _entry(
+    "ALERT_CHANNEL_NOT_FOUND",
+    404,
+    "There is no such channel",
+    "No channel for alerts has that id.",
+)
 SECRET_NOT_FOUND = _entry(
     "SECRET_NOT_FOUND",
     404,
@@ -471,6 +487,16 @@ MIGRATION_SOURCE = _entry(
     400,
     "The dump cannot be read",
     "What was sent is not a dump of browser storage. The detail says what was expected.",
+)
+
+ALERT_TARGET_REFUSED = _entry(
+    "ALERT_TARGET_REFUSED",
+    422,
+    "Alerts are not sent there",
+    "The host of the channel is none that Roost sends to: it has no address now, is on a private "
+    "network or this machine, or would be sent to in plain text in production. The detail says "
+    "which. Nothing was changed.",
+    "Name a network of your own in `ROOST_ALERT_NETWORKS`, and start Roost again.",
 )
 
 # --- The server's own trouble -------------------------------------------------------------------

@@ -194,6 +194,39 @@ async def _benchmark(cast: Cast, _user: UUID, _served: Served, _operation: Opera
     return run
 
 
+async def _alert_rule(cast: Cast, _user: UUID, _served: Served, _operation: Operation) -> UUID:
+    # The server's too, as all that has to do with alerts.
+    made = uuid4()
+    await cast.connection.execute(
+        "insert into performance.alert_rule (id, name, metric, comparison, threshold,"
+        " clear_threshold, for_seconds, cooldown_seconds, severity, is_enabled)"
+        " values ($1, 'x', 'deadlocks', 'above', 1, 1, 0, 0, 'info', false)",
+        made,
+    )
+    return made
+
+
+async def _alert_channel(cast: Cast, user: UUID, served: Served, _operation: Operation) -> str:
+    del user
+    headers = await cast.token(cast.users["owner"])
+    body = {"name": "x", "kind": "log"}
+    answer = await served.ask("POST", "/api/v1/performance/alerts/channels", headers, body)
+    assert answer.status == 201, answer.text
+    return str(msgspec.json.decode(answer.body)["data"]["id"])
+
+
+async def _alert(cast: Cast, _user: UUID, _served: Served, _operation: Operation) -> UUID:
+    made = uuid4()
+    await cast.connection.execute(
+        "insert into performance.alert_event (id, rule_id, rule_name, severity, metric,"
+        " comparison, threshold, state, value, worst, opened_at, told_at)"
+        " values ($1, $2, 'x', 'info', 'deadlocks', 'above', 1, 'firing', 2, 2, now(), now())",
+        made,
+        uuid4(),
+    )
+    return made
+
+
 async def _link(cast: Cast, user: UUID) -> str:
     secret = credentials.new_opaque_secret()
     row = row_of("login_links", names() | {"users": user}, cast.marker)
@@ -265,6 +298,9 @@ PLACES: dict[str, Maker] = {
     "analyze/id": _report,
     "changes/id": _index_change,
     "benchmarks/id": _benchmark,
+    "rules/id": _alert_rule,
+    "channels/id": _alert_channel,
+    "alerts/id": _alert,
     "tasks/id": _row("tasks"),
     "environments/id": _row("environments"),
     "secrets/name": _name,

@@ -24,6 +24,7 @@ BODIES: Mapping[str, Any] = {
     "post_tasks_id_restore": {"version": 1},
     "post_environments_id_restore": {"version": 1},
     "post_history_restore": {"asOf": 0, "dryRun": True},
+    "post_performance_alerts_channels": {"name": "x", "kind": "log"},
     "post_migration": {"keys": {"theme": "dark"}, "config": {"dryRun": True}},
 }
 

@@ -1,10 +1,17 @@
 """The doctor of one worker: the connections it asks with, what it watches, what it answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from roost.db.dsn import DatabaseConfig
 from roost.db.pool import Database
+from roost.db.sealing import SecretBox
+from roost.performance.alerts.addresses import Policy
+from roost.performance.alerts.metrics import Source
+from roost.performance.alerts.routes import AlertRoutes
+from roost.performance.alerts.sending import Sender
+from roost.performance.alerts.working import Alerts
 from roost.performance.applying import Applier
 from roost.performance.benchmarks.routes import BenchmarkRoutes
 from roost.performance.benchmarks.service import Benchmarks
@@ -13,6 +20,7 @@ from roost.performance.indexes import MIN_WINDOW_DAYS
 from roost.performance.routes import PerformanceRoutes
 from roost.performance.slow import SLOW_MS, WATCH_MS
 from roost.performance.watching import Pace, Watch
+from roost.settings import Settings
 from roost.telemetry import Telemetry
 from roost.telemetry.metrics import Snapshot
 from roost.web.endpoint import Endpoint
@@ -26,6 +34,23 @@ class Care:
     keep_days: int = 0
     slow_ms: float = SLOW_MS
     index_window_days: float = MIN_WINDOW_DAYS
+    alert_networks: Sequence[str] = ()
+    production: bool = False
+    data_dir: Path | None = None
+    """Where the database's disk is, if it is on this machine."""
+
+    @classmethod
+    def of(cls, settings: Settings, data_dir: Path) -> "Care":
+        """Read it from the settings."""
+        return cls(
+            settings.performance_days,
+            settings.slow_query_ms,
+            settings.index_window_days,
+            settings.alert_networks,
+            settings.production,
+            # With a server elsewhere, this disk says nothing of its own.
+            data_dir if settings.database_url is None else None,
+        )
 
     @property
     def kept_apart_ns(self) -> int:
@@ -36,9 +61,10 @@ class Care:
 class Doctor:
     """Asks with connections of its own where it has them, else with the pool's."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what it asks with, and how it is to work
         self,
         pool: Database,
+        secrets: SecretBox,
         own: Database | None = None,
         *,
         care: Care | None = None,
@@ -52,17 +78,22 @@ class Doctor:
         self.applier = Applier(self.database, owner)
         self.benchmarks = Benchmarks(self.database)
         self._telemetry = telemetry
+        policy = Policy.of(self.care.alert_networks, production=self.care.production)
+        self._sender = Sender(secrets, policy)
 
     def watch(self) -> Watch | None:
         """Give the work that is to be done beside requests, if there is any."""
         if not self.care.keep_days or self._telemetry is None or not self._telemetry.enabled:
             return None
+        care, totals = self.care, self._telemetry.totals
+        source = Source(self.database, totals, care.data_dir, care.slow_ms)
         return Watch(
             self.database,
             self.pool,
             self._telemetry.tally,
-            keep_days=self.care.keep_days,
-            pace=Pace(slow_ms=self.care.slow_ms),
+            keep_days=care.keep_days,
+            pace=Pace(slow_ms=care.slow_ms),
+            beside=Alerts(source, self._sender).works(),
         )
 
     def endpoints(self, kit: Kit) -> list[Endpoint]:
@@ -81,6 +112,7 @@ class Doctor:
             ).endpoints(),
             *ChangeRoutes(self.database, self.applier, care.index_window_days).endpoints(),
             *BenchmarkRoutes(kit, self.benchmarks).endpoints(),
+            *AlertRoutes(kit, self._sender, self.database).endpoints(),
         ]
 
     async def close(self) -> None:

@@ -31,7 +31,8 @@ _OF_DATABASE: Final = Statement(
                            where wait_event_type = 'Lock')::float8),
         ('transactions.oldest_seconds', (
             select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)
-            from pg_stat_activity where backend_type = 'client backend')::float8),
+            from pg_stat_activity
+            where backend_type = 'client backend' and datname = current_database())::float8),
         ('replication.lag_seconds', (
             select max(extract(epoch from replay_lag)) from pg_stat_replication)::float8)
     ) g (name, value)

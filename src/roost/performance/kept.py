@@ -108,9 +108,9 @@ _FORGET: Final = Statement(
 )
 
 
-def install_sql(file: str = "kept.sql") -> str:
-    """Give the statements that make it, once; `benchmarks.sql` makes what benchmarks need."""
-    return (resources.files("roost.performance") / "sql" / file).read_text("utf-8")
+def install_sql(name: str = "kept") -> str:
+    """Give the statements that make it, once; `alerts` and `benchmarks` are parts of their own."""
+    return (resources.files("roost.performance") / "sql" / f"{name}.sql").read_text("utf-8")
 
 
 async def keep_up(transaction: Transaction, days: int) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from roost.db.pool import Database
+from roost.db.pool import Database, Transaction
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
 
@@ -87,4 +87,9 @@ class Question(Generic[T]):
     async def ask(self, database: Database, **values: object) -> list[T]:
         """Give the answer as it is now."""
         row: Any = await database.read(self._statement, Context(), **values)
+        return self._decode(row["body"])
+
+    async def within(self, transaction: Transaction, **values: object) -> list[T]:
+        """Give the answer as it is in a transaction, with what that has changed."""
+        row: Any = await transaction.row(self._statement, **values)
         return self._decode(row["body"])

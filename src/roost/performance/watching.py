@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -36,7 +36,7 @@ class Pace:
 class Watch:
     """One worker's part of it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a worker has, and how it is told to watch
         self,
         doctor: Database,
         pool: Database,
@@ -44,13 +44,18 @@ class Watch:
         *,
         keep_days: int,
         pace: Pace | None = None,
+        beside: Sequence[tuple[float, Callable[[], Awaitable[object]]]] = (),
     ) -> None:
-        """Watch with the doctor's connections; `pool` is asked for plans, as it would run them."""
+        """Watch with the doctor's connections; `pool` is asked for plans, as it would run them.
+
+        `beside` is further work, with the seconds between its turns.
+        """
         self._doctor = doctor
         self._pool = pool
         self._tally = tally
         self._keep_days = keep_days
         self._pace = pace or Pace()
+        self._beside = beside
         self._worker = f"{socket.gethostname()}:{os.getpid()}"[:80]
         self._sample = Duty(doctor, "sample", self._pace.sample)
         self._activity = Duty(doctor, "activity", self._pace.activity)
@@ -63,6 +68,7 @@ class Watch:
             _again(self._pace.upkeep, self.tidy),
             _again(self._pace.sample, self.sample),
             _again(self._pace.activity, self.notice),
+            *(_again(period, work) for period, work in self._beside),
         )
 
     async def keep_up(self) -> None:

@@ -163,6 +163,13 @@ SETTINGS: tuple[Setting, ...] = (
         readers.count,
     ),
     Setting(
+        "ROOST_ALERT_NETWORKS",
+        "",
+        "Private addresses and networks, separated by commas, that alerts may be sent to, in "
+        "production without encryption too. Empty: the internet alone.",
+        readers.networks,
+    ),
+    Setting(
         "ROOST_SHUTDOWN_SECONDS",
         "20",
         "How long requests under way may go on after a stop was asked for.",
@@ -228,6 +235,7 @@ class Settings:
     performance_days: int
     index_window_days: int
     slow_query_ms: int
+    alert_networks: tuple[str, ...]
     shutdown_seconds: float
     sign_up: bool
     login_redirects: tuple[str, ...]

@@ -102,7 +102,7 @@ def networks(name: str, value: str) -> tuple[str, ...]:
     """Read addresses and networks, never all of them."""
     networks = [ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()]
     if any(network.prefixlen == 0 for network in networks):
-        message = f"{name} would trust everybody: give your proxies' own addresses"
+        message = f"{name} would take in everybody: give addresses and networks of your own"
         raise SettingsError(message)
     return tuple(str(network) for network in networks)
 

@@ -5,7 +5,7 @@ from alembic import context
 from roost.db.revisions.isolation import run_script
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 
 def upgrade() -> None:
