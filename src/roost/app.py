@@ -21,7 +21,7 @@ from roost.db.dsn import DatabaseConfig
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database
 from roost.db.sealing import SecretBox, open_secret_box
-from roost.db.target import TargetOptions, extensions
+from roost.db.target import extensions
 from roost.environments.past import ENVIRONMENT_KIND
 from roost.environments.routes import EnvironmentRoutes
 from roost.environments.tables import environments
@@ -102,19 +102,6 @@ PUBLISHED: Mapping[str, Published] = {
     "users": replace(_published(workspace_users, "users:read"), stored_as="workspace_users"),
 }
 """The tables that clients may follow, and the columns that they see."""
-
-
-def target_options(settings: Settings, data_dir: Path) -> TargetOptions:
-    """Say which database the settings mean."""
-    return TargetOptions(
-        data_dir=data_dir,
-        database_url=settings.database_url,
-        owner_url=settings.database_owner_url,
-        bin_dir=settings.postgres_bin,
-        max_connections=settings.max_connections,
-        statement_timeout=settings.statement_timeout,
-        require_tls=settings.production,
-    )
 
 
 def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs

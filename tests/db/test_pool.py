@@ -383,3 +383,17 @@ async def test_a_statement_that_takes_too_long_is_a_503_that_says_so(
     assert answer.json()["code"] == "QUERY_TIMEOUT"
     assert int(answer.headers["retry-after"]) > 0
     assert (await client.get(f"/api/v1/tasks/{task['id']}")).json()["data"] == task
+
+
+async def test_a_slow_statement_is_told_with_its_text_and_its_process(scene: Scene) -> None:
+    await scene.database.read(PID, Context(scene.tenant))
+    assert scene.watch.late == []
+    await scene.database.read(SLEEP, Context(scene.tenant), pause=timedelta(seconds=0.25))
+    ((name, sql, pid, error),) = scene.watch.late
+    assert (name, sql, error) == ("select sleep", SLEEP.sql, None)
+    assert pid > 0
+
+
+async def test_every_connection_that_is_opened_is_told_of(scene: Scene) -> None:
+    assert scene.watch.connects
+    assert all(seconds > 0 for seconds in scene.watch.connects)

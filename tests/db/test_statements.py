@@ -35,3 +35,17 @@ def test_a_kept_statement_compiles(place: str) -> None:
 
 def test_rooms_keep_statements() -> None:
     assert len(STATEMENTS) > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "sql", "expected"),
+    [
+        ("select tasks.page", "select 1", "select /* select tasks.page */ 1"),
+        ("insert tasks", "\n  with a as (select 1) select 2",
+         "with /* insert tasks */ a as (select 1) select 2"),
+        ("commit", "commit", "commit"),
+        ("select x */ drop table y", "select 1", "select 1"),
+    ],
+)  # fmt: skip
+def test_a_statement_s_text_says_its_name(name: str, sql: str, expected: str) -> None:
+    assert Statement(name, sql, (), {}).sql == expected

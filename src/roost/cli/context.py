@@ -16,7 +16,7 @@ import typer
 from roost.db.embedded import EmbeddedError, default_data_dir
 from roost.db.faults import DatabaseError
 from roost.db.sealing import SecretKeyError
-from roost.db.target import Target, open_target, prepare
+from roost.db.target import Target, TargetOptions, open_target, prepare
 from roost.errors import ProblemError
 from roost.identity.administration import OperatorError
 from roost.settings import Settings, SettingsError
@@ -87,19 +87,30 @@ def read_settings(data_dir: Path | None, database_url: str | None) -> tuple[Sett
     return replace(settings, data_dir=place), place
 
 
+def target_options(settings: Settings, data_dir: Path) -> TargetOptions:
+    """Say which database the settings mean."""
+    return TargetOptions(
+        data_dir=data_dir,
+        database_url=settings.database_url,
+        owner_url=settings.database_owner_url,
+        bin_dir=settings.postgres_bin,
+        max_connections=settings.max_connections,
+        statement_timeout=settings.statement_timeout,
+        require_tls=settings.production,
+    )
+
+
 @contextmanager
 def opened(settings: Settings, data_dir: Path) -> Iterator[Target]:
     """Start or attach to the database; it is let go at the end."""
-    # Here, for it loads everything: `roost --help` should not wait for that.
-    from roost.app import target_options  # noqa: PLC0415
-
     with open_target(target_options(settings, data_dir)) as target:
         yield target
 
 
 async def ready(target: Target) -> Target:
     """Bring roles and schema up to date."""
-    from roost.app import SCHEMA_TOOLS  # noqa: PLC0415 -- as above
+    # Here, for it loads everything: `roost --help` should not wait for that.
+    from roost.app import SCHEMA_TOOLS  # noqa: PLC0415
 
     return await prepare(target, SCHEMA_TOOLS)
 
