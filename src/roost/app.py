@@ -85,6 +85,7 @@ SCHEMA_TOOLS: Mapping[str, object] = {
     "performance": kept.install_sql(),
     "alerts": kept.install_sql("alerts"),
     "benchmarks": kept.install_sql("benchmarks"),
+    "events": kept.install_sql("events"),
 }
 """What schema revisions need of rooms above `db`."""
 

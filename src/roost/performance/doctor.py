@@ -16,6 +16,7 @@ from roost.performance.applying import Applier
 from roost.performance.benchmarks.routes import BenchmarkRoutes
 from roost.performance.benchmarks.service import Benchmarks
 from roost.performance.change_routes import ChangeRoutes
+from roost.performance.event_routes import EventRoutes
 from roost.performance.indexes import MIN_WINDOW_DAYS
 from roost.performance.routes import PerformanceRoutes
 from roost.performance.slow import SLOW_MS, WATCH_MS
@@ -111,6 +112,7 @@ class Doctor:
                 index_window_days=care.index_window_days,
             ).endpoints(),
             *ChangeRoutes(self.database, self.applier, care.index_window_days).endpoints(),
+            *EventRoutes(self.database).endpoints(),
             *BenchmarkRoutes(kit, self.benchmarks).endpoints(),
             *AlertRoutes(kit, self._sender, self.database).endpoints(),
         ]

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import asyncpg
@@ -14,7 +13,7 @@ import asyncpg
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database, Transaction
 from roost.db.tenancy import Context
-from roost.performance import faults, figures, kept, latencies, sampling, slow
+from roost.performance import events, faults, figures, kept, latencies, sampling, slow
 from roost.performance.benchmarks import service as benchmarks
 from roost.performance.duties import Duty
 from roost.telemetry.tally import Tally
@@ -73,7 +72,11 @@ class Watch:
 
     async def keep_up(self) -> None:
         """See that there are partitions, and that old ones go."""
-        await self._upkeep.turn(partial(kept.keep_up, days=self._keep_days))
+        await self._upkeep.turn(self._keep_up)
+
+    async def _keep_up(self, transaction: Transaction) -> None:
+        await kept.keep_up(transaction, self._keep_days)
+        await events.forget(transaction, self._keep_days)
 
     async def tidy(self) -> None:
         """Remove what killed benchmarks left."""
@@ -95,10 +98,13 @@ class Watch:
         await self._sample.turn(_look)
 
     async def notice(self) -> None:
-        """Write down errors met here, and slow statements that ended here or run now."""
+        """Write down what was done and failed here, and slow statements of here and of now."""
         told = self._tally.take_slow()
         if told:
             await slow.tell(self._doctor, self._pool, told)
+        noted = self._tally.take_noted()
+        if noted:
+            await events.store(self._doctor, noted)
         met = self._tally.take_faults()
         if met:
             await faults.store(self._doctor, met)

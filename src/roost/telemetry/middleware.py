@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import Token
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from roost.telemetry.exchange import CURRENT, Exchange
 from roost.telemetry.faults import fault_of
 from roost.telemetry.metrics import Distribution, Instrument, Labels, Metrics, Number
 from roost.telemetry.sampling import Sampler
-from roost.telemetry.tally import Tally
+from roost.telemetry.tally import Noted, Tally
 
 if TYPE_CHECKING:
     # Loads the SDK's tracing, which only a server that exports traces should pay for.
@@ -27,7 +28,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _PUBLISH_SECONDS = 1.0
 _UNMATCHED = "unmatched"
-_SERVER_ERROR = 500
+_REFUSED, _SERVER_ERROR = 400, 500
+_CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
 )
@@ -145,6 +147,10 @@ class TelemetryMiddleware:
             fault = fault_of(exchange.error, f"{method} {route}", exchange.status)
             self._sinks.tally.fault(fault, exchange.trace_id)
         slow = taken_ns > self._slow_ns and not exchange.waits
+        if self._sinks.tally is not None:
+            noted = _noted(exchange, f"{method} {route}", taken_ns, failed=failed, slow=slow)
+            if noted is not None:
+                self._sinks.tally.request(noted)
         if self._sinks.spans is not None and (exchange.sampled or failed or slow):
             name = "HTTP" if method == "_OTHER" else method
             if route != _UNMATCHED:
@@ -183,6 +189,28 @@ class TelemetryMiddleware:
             await self._app(scope, receive, send)
         finally:
             publishing.cancel()
+
+
+def _noted(
+    exchange: Exchange, route: str, taken_ns: int, *, failed: bool, slow: bool
+) -> Noted | None:
+    """Give what is to be noted of a request; None of one that only looked, and was well."""
+    is_change = exchange.workspace_id is not None and route.split(" ", 1)[0] in _CHANGES
+    if not (failed or slow or is_change):
+        return None
+    is_fine = exchange.status < _REFUSED and not slow
+    return Noted(
+        at=datetime.now(UTC),
+        type="error" if failed else "slow" if slow else "action",
+        severity="error" if failed else "info" if is_fine else "warning",
+        workspace_id=exchange.workspace_id,
+        actor_id=exchange.user_id,
+        route=route,
+        status=exchange.status,
+        duration_ms=taken_ns * 1e-6,
+        trace_id=exchange.trace_id,
+        request_id=exchange.request_id,
+    )
 
 
 def _end(exchange: Exchange, token: Token[Exchange | None]) -> None:

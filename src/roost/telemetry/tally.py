@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from roost.telemetry.faults import Fault, Faults
 
@@ -16,6 +17,7 @@ KEYS_KEPT: Final = 2_000
 """Pairs of route and name that are told apart; all others count as one."""
 SLOW_KEPT: Final = 200
 FAULTS_KEPT: Final = 200
+NOTED_KEPT: Final = 5_000
 OTHERS: Final = ("others", "others")
 _PARTS: Final = 4
 
@@ -31,6 +33,21 @@ class Slow(NamedTuple):
     seconds: float
     pid: int
     error: str | None
+
+
+class Noted(NamedTuple):
+    """A request that is worth noting: a change that somebody made, a failure, or a slow one."""
+
+    at: datetime
+    type: str
+    severity: str
+    workspace_id: UUID | None
+    actor_id: UUID | None
+    route: str
+    status: int
+    duration_ms: float
+    trace_id: str
+    request_id: str
 
 
 @dataclass(slots=True)
@@ -65,6 +82,7 @@ class Tally:
         self._counted: Counted = {}
         self._slow: deque[Slow] = deque(maxlen=SLOW_KEPT)
         self._faults: dict[str, Faults] = {}
+        self._noted: deque[Noted] = deque(maxlen=NOTED_KEPT)
 
     def add(self, route: str, name: str, taken_ns: int, *, failed: bool) -> None:
         """Count one."""
@@ -77,6 +95,16 @@ class Tally:
     def note(self, slow: Slow) -> None:
         """Keep a slow statement; the oldest goes when there are too many."""
         self._slow.append(slow)
+
+    def request(self, noted: Noted) -> None:
+        """Keep a request; the oldest goes when nobody takes them."""
+        self._noted.append(noted)
+
+    def take_noted(self) -> Sequence[Noted]:
+        """Give the requests since."""
+        noted = list(self._noted)
+        self._noted.clear()
+        return noted
 
     def fault(self, fault: Fault, trace_id: str) -> None:
         """Count an error of the server's own; beyond a limit, only those that are known."""
