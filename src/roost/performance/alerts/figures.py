@@ -40,7 +40,8 @@ OLDEST_TRANSACTION: Final = Statement(
     select case when {_SEES_ALL} then
            (select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)
             from pg_stat_activity
-            where backend_type = 'client backend' and pid <> pg_backend_pid())
+            where backend_type = 'client backend' and pid <> pg_backend_pid()
+              and datname = current_database())
            end::float8 as value
     """,  # noqa: S608 -- a constant
     (),

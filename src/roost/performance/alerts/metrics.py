@@ -153,7 +153,7 @@ _READERS: Final[Mapping[MetricName, tuple[str, str, Read]]] = {
     "healthCritical": ("1", "Checks of the health that are critical.", _health_critical),
     "healthWarn": ("1", "Checks of the health that warn.", _health_warn),
     "oldestTransactionSeconds": (
-        "s", "How long the oldest open transaction is open.",
+        "s", "How long the oldest open transaction of this database is open.",
         _now(figures.OLDEST_TRANSACTION)),
     "cacheHitRatio": (
         "share", "Blocks of the last 5 minutes that were in memory. Unknown below 1,000 blocks.",
