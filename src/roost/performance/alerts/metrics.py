@@ -177,4 +177,6 @@ async def _read(look: Look, name: MetricName) -> float | None:
         return await _READERS[name][2](look)
     except _FAILURES as error:
         _log.warning("the metric %s could not be read: %s", name, error)
-        return None
+    except Exception:  # noqa: BLE001 -- a fault in one metric must not silence the rules of others
+        _log.exception("the metric %s could not be read", name)
+    return None
