@@ -153,7 +153,7 @@ _READERS: Final[Mapping[MetricName, tuple[str, str, Read]]] = {
     "healthCritical": ("1", "Checks of the health that are critical.", _health_critical),
     "healthWarn": ("1", "Checks of the health that warn.", _health_warn),
     "oldestTransactionSeconds": (
-        "s", "How long the oldest open transaction is open.",
+        "s", "How long the oldest open transaction of this database is open.",
         _now(figures.OLDEST_TRANSACTION)),
     "cacheHitRatio": (
         "share", "Blocks of the last 5 minutes that were in memory. Unknown below 1,000 blocks.",
@@ -177,4 +177,6 @@ async def _read(look: Look, name: MetricName) -> float | None:
         return await _READERS[name][2](look)
     except _FAILURES as error:
         _log.warning("the metric %s could not be read: %s", name, error)
-        return None
+    except Exception:  # noqa: BLE001 -- a fault in one metric must not silence the rules of others
+        _log.exception("the metric %s could not be read", name)
+    return None
