@@ -1,12 +1,15 @@
 """The doctor of one worker: the connections it asks with, what it watches, what it answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
+from roost import errors
 from roost.db.dsn import DatabaseConfig
 from roost.db.pool import Database
 from roost.db.sealing import SecretBox
+from roost.errors import ProblemError
 from roost.performance.alerts.addresses import Policy
 from roost.performance.alerts.metrics import Source
 from roost.performance.alerts.routes import AlertRoutes
@@ -24,8 +27,14 @@ from roost.performance.watching import Pace, Watch
 from roost.settings import Settings
 from roost.telemetry import Telemetry
 from roost.telemetry.metrics import Snapshot
-from roost.web.endpoint import Endpoint
+from roost.web.endpoint import Call, Endpoint
 from roost.web.kit import Kit
+from roost.web.reply import Reply
+
+_NOT_AN_OPERATOR = (
+    "the database doctor is for the workspaces that ROOST_OPERATOR_WORKSPACES names: it is about "
+    "the whole server"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Care:
     alert_networks: Sequence[str] = ()
     production: bool = False
     data_dir: Path | None = None
+    operators: frozenset[UUID] = frozenset()
     """Where the database's disk is, if it is on this machine."""
 
     @classmethod
@@ -51,6 +61,7 @@ class Care:
             settings.production,
             # With a server elsewhere, this disk says nothing of its own.
             data_dir if settings.database_url is None else None,
+            frozenset(settings.operator_workspaces),
         )
 
     @property
@@ -102,6 +113,24 @@ class Doctor:
         totals: Callable[[], Snapshot] = dict
         if self._telemetry is not None:
             totals = self._telemetry.totals
+        # What a workspace's own people did is for every workspace.
+        events = EventRoutes(self.database).endpoints()
+        return [*events, *(self._for_operators(each) for each in self._of_the_server(kit, totals))]
+
+    def _for_operators(self, endpoint: Endpoint) -> Endpoint:
+        """Let in those of the operators' workspaces only, if it is said which those are."""
+        operators = self.care.operators
+        if not operators:
+            return endpoint
+
+        async def handle(call: Call) -> Reply:
+            if call.principal.workspace_id not in operators:
+                raise ProblemError(errors.FORBIDDEN, _NOT_AN_OPERATOR)
+            return await endpoint.handle(call)
+
+        return replace(endpoint, handle=handle)
+
+    def _of_the_server(self, kit: Kit, totals: Callable[[], Snapshot]) -> list[Endpoint]:
         care = self.care
         return [
             *PerformanceRoutes(
@@ -112,7 +141,6 @@ class Doctor:
                 index_window_days=care.index_window_days,
             ).endpoints(),
             *ChangeRoutes(self.database, self.applier, care.index_window_days).endpoints(),
-            *EventRoutes(self.database).endpoints(),
             *BenchmarkRoutes(kit, self.benchmarks).endpoints(),
             *AlertRoutes(kit, self._sender, self.database).endpoints(),
         ]

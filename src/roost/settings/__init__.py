@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 from roost.settings import readers
 from roost.settings.providers import (
@@ -151,6 +152,14 @@ SETTINGS: tuple[Setting, ...] = (
         readers.days,
     ),
     Setting(
+        "ROOST_OPERATOR_WORKSPACES",
+        "",
+        "The ids, separated by commas, of the workspaces whose owners and administrators may ask "
+        "the database doctor, and have it act: it is about the whole server. Empty: those of every "
+        "workspace, which is right where all who use the server are one team.",
+        readers.uuids,
+    ),
+    Setting(
         "ROOST_INDEX_WINDOW_DAYS",
         "7",
         "Days that PostgreSQL's statistics must reach back before an index is called unused.",
@@ -233,6 +242,7 @@ class Settings:
     sync_max_cost: int
     journal_retention_days: int
     performance_days: int
+    operator_workspaces: tuple[UUID, ...]
     index_window_days: int
     slow_query_ms: int
     alert_networks: tuple[str, ...]

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 
 class SettingsError(ValueError):
@@ -105,6 +106,15 @@ def networks(name: str, value: str) -> tuple[str, ...]:
         message = f"{name} would take in everybody: give addresses and networks of your own"
         raise SettingsError(message)
     return tuple(str(network) for network in networks)
+
+
+def uuids(name: str, value: str) -> tuple[UUID, ...]:
+    """Read ids."""
+    try:
+        return tuple(UUID(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError:
+        message = f"{name} must be ids (UUIDs), separated by commas"
+        raise SettingsError(message) from None
 
 
 def keys(_name: str, value: str) -> tuple[str, ...]:
