@@ -269,3 +269,36 @@ async def test_an_hour_is_held_against_the_same_hour_of_earlier_days(
     answer = await ask("trends?range=1h")
     assert [each["id"] for each in answer["regressions"]] == ["9"]
     assert answer["daysCompared"] == 1
+
+
+async def test_slow_statements_of_one_connection_are_told_apart(watched: Watched, ask: Ask) -> None:
+    other = Statement("select tasks.doze", "select pg_sleep($1::float8), 1", ("seconds",), {})
+    for statement in (SLEEP, other, SLEEP):
+        await watched.run(statement, seconds=0.12)
+    await watched.watch.notice()
+    items = (await ask("slow-queries?range=5m"))["items"]
+    assert sorted((each["name"], each["statement"]) for each in items) == [
+        ("select tasks.doze", "select pg_sleep($1::float8), $2"),
+        ("select tasks.sleep", "select pg_sleep($1::float8)"),
+        ("select tasks.sleep", "select pg_sleep($1::float8)"),
+    ]
+
+
+async def test_peaks_of_a_day_are_not_evened_out(ask: Ask, connect: Connect) -> None:
+    admin = await connect()
+    await admin.execute(
+        "insert into performance.gauge_hour values (now() - interval '3 h', 'pool.share', 0.1, 1)"
+    )
+    answer = await ask("?range=24h")
+    assert answer["pool"]["peakUtilisation"] == 1
+
+
+async def test_what_could_not_be_stored_is_stored_later(watched: Watched, ask: Ask) -> None:
+    await watched.run(SLEEP, seconds=0.12)
+    async with watched.house.database.connection():
+        pass
+    tally = watched.telemetry.tally
+    slow = tally.take_slow()
+    tally.put_back_others(slow, (), ())
+    await watched.watch.notice()
+    assert len((await ask("slow-queries?range=5m"))["items"]) == 1

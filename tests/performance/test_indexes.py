@@ -119,3 +119,16 @@ async def test_a_foreign_key_without_an_index_is_found_and_the_advice_mends_it(
     await connection.execute(found["sql"])
     await connection.execute(drafts["sql"])
     assert about((await ask("indexes"))["items"], problem="missing") == []
+
+
+async def test_an_index_that_is_new_is_not_called_unused_though_statistics_are_old(
+    ask: Ask, connect: Connect
+) -> None:
+    connection = await connect()
+    await connection.execute(
+        "create table things (id int primary key, a int); create index things_a on things (a);"
+        "insert into performance.index_seen values ('things_a'::regclass, now() - interval '1 h')"
+    )
+    (found,) = about((await ask("indexes"))["items"], index="things_a")
+    assert found["verdict"] == "insufficientData"
+    assert found["evidence"]["windowDays"] < 0.1

@@ -7,9 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from roost.db.pool import Database
-from roost.db.roles import DOCTOR_ROLE
+from roost.db.pool import Database, Transaction
+from roost.db.roles import APP_ROLE, DOCTOR_ROLE
 from roost.db.tenancy import Context
+from roost.performance import figures
 from roost.performance.duties import Duty
 from roost.performance.sampling import Look, look
 from tests.support.schema import as_role, pool_config
@@ -169,3 +170,35 @@ async def test_a_duty_that_failed_is_due_at_once(bench: Bench) -> None:
         await duty.turn(fail)
     assert await duty.turn(work) == "done"
     assert await duty.turn(work) is None
+
+
+async def test_a_role_whose_counts_are_forgotten_makes_nobodys_calls_count_twice(
+    bench: Bench, fresh_roost_database: str
+) -> None:
+    await bench.work("shared", 5)
+    await bench.admin.execute("grant select on shared to roost_app")
+    other = await asyncpg.connect(as_role(fresh_roost_database, APP_ROLE))
+    for number in range(4):
+        await other.execute(f"select {number}, count(*), pg_sleep(0) from shared")
+    await other.close()
+    await bench.look()
+    await bench.admin.execute(
+        "select pg_stat_statements_reset(r.oid, d.oid, 0) from pg_roles r, pg_database d"
+        " where r.rolname = 'roost_app' and d.datname = current_database()"
+    )
+    await bench.work("shared", 3)
+    await bench.look()
+    assert await bench.written("shared") == [(3, 3)]
+
+
+async def test_what_cannot_be_read_is_told_and_takes_nothing_else_along(bench: Bench) -> None:
+    await bench.admin.execute("revoke select on pg_stat_statements_info from public")
+
+    async def work(transaction: Transaction) -> Look:
+        await figures.store_of_database(transaction)
+        return await look(transaction)
+
+    found = await bench.doctor.write(Context(), work)
+    assert found.reason is not None
+    assert "permission denied" in found.reason
+    assert await bench.admin.fetchval("select count(*) from performance.gauge") > 5

@@ -23,6 +23,8 @@ SECRET = "hunter2"  # noqa: S105 -- what must not be shown
         (f"prepare transaction '{SECRET}'", "PREPARE …"),
         (f"/* {SECRET} */ select 1", "…"),
         (f"{SECRET}", "…"),
+        (f"select 1; create table x as select '{SECRET}'", "SELECT …"),
+        (f"select 1; comment on table t is '{SECRET}'", "SELECT …"),
         ("", None),
         (None, None),
         ("   ", "…"),

@@ -126,7 +126,9 @@ async def _timed(
         ended = time.perf_counter_ns()
         observer.statement(name, started, ended, error)
         if ended - started >= observer.slow_ns and statement is not None:
-            pid = 0 if is_gone(connection) else connection.get_server_pid()
+            # Behind PgBouncer the process is its own.
+            is_known = isinstance(connection, PooledConnection) is False and not is_gone(connection)
+            pid = connection.get_server_pid() if is_known else 0
             observer.slow(name, statement.sql, pid, ended - started, error)
 
 

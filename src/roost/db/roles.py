@@ -5,6 +5,7 @@ log in as a role of that kind, or take it on at their start. `roost_doctor` read
 counts and what connections do, and no row of any table but its own.
 """
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ import asyncpg
 
 from roost.db.faults import RoleError
 
+_log = logging.getLogger("roost.db")
 APP_ROLE = "roost_app"
 OWNER_ROLE = "roost_owner"
 DOCTOR_ROLE = "roost_doctor"
@@ -106,14 +108,17 @@ async def let_doctor_work(connection: Any, role: str = DOCTOR_ROLE) -> None:  # 
 
     `role` is the pool's where there is no doctor's: then the pool remembers.
     """
-    with suppress(asyncpg.InsufficientPrivilegeError):
-        await connection.execute(
-            f"grant select on all sequences in schema public, journal, sync to {role};"
-            f"grant usage on schema performance to {role};"
-            f"grant select, insert, update, delete on all tables in schema performance to {role};"
-            f"grant usage, select on all sequences in schema performance to {role};"
-            f"grant execute on all functions in schema performance to {role}"
-        )
+    for right in (
+        "usage on schema performance",
+        "select, insert, update, delete on all tables in schema performance",
+        "usage, select on all sequences in schema performance",
+        "execute on all functions in schema performance",
+        "select on all sequences in schema public, journal, sync",
+    ):
+        try:
+            await connection.execute(f"grant {right} to {role}")
+        except asyncpg.InsufficientPrivilegeError as error:
+            _log.warning("%s could not be given the right to %s: %s", role, right, error)
 
 
 async def require_safe_role(connection: Any) -> None:  # noqa: ANN401 -- asyncpg's proxies

@@ -179,8 +179,11 @@ async def prepare(target: Target, tools: Mapping[str, object]) -> Target:
     if may_revise:
         owner = await target.connect_as_owner()
         try:
-            role = roles.APP_ROLE if doctor is None else roles.DOCTOR_ROLE
-            await roles.let_doctor_work(owner, role)
+            if doctor is not None:
+                await roles.let_doctor_work(owner, roles.DOCTOR_ROLE)
+            if not target.embedded:
+                # Whoever serves with a log-in of its own has no doctor's role to take on.
+                await roles.let_doctor_work(owner, roles.APP_ROLE)
         finally:
             await owner.close()
     connection = await connect(pool)

@@ -39,7 +39,7 @@ _BEGIN: Final = Statement(
     select $1, $2, $3, $4, now() + make_interval(secs => $5)
     where not exists (select from performance.index_change c
                       where c.state = 'running' and c.id not in (select id from lost))
-    returning id
+    on conflict do nothing returning id
     """,
     ("id", "sql", "table", "user", "lease"),
     {},
@@ -82,7 +82,9 @@ class IndexChange(Outgoing):
 
 
 _SELECT: Final = """
-    select c.id, c.sql, c.table_name as "table", c.state, c.requested_by as "requestedBy",
+    select c.id, c.sql, c.table_name as "table",
+           case when c.state = 'running' and c.leased_until < now() then 'failed'
+                else c.state end as state, c.requested_by as "requestedBy",
            c.started_at as "startedAt", c.ended_at as "endedAt", c.error, p.phase,
            case when p.blocks_total > 0 then p.blocks_done::float8 / p.blocks_total end as progress
     from performance.index_change c
@@ -93,13 +95,15 @@ _ALL: Final = Question(
 )
 _PID: Final = Statement(
     "select performance.index_change_pid",
-    "select pid from performance.index_change where id = $1 and state = 'running'",
+    "select pid from performance.index_change"
+    " where id = $1 and state = 'running' and leased_until > now()",
     ("id",),
     {},
 )
 _INVALID: Final = (
     "select indexrelid::regclass::text from pg_index"
-    " where indrelid = to_regclass($1) and not indisvalid"
+    " where indrelid = to_regclass($1) and not indisvalid and indexrelid not in ("
+    "select index_relid from pg_stat_progress_create_index)"
 )
 
 
@@ -122,8 +126,8 @@ class Applier:
 
     @property
     def is_able(self) -> bool:
-        """Whether it knows how the owner connects."""
-        return self._owner is not None
+        """Whether it knows how the owner connects, and not by way of PgBouncer."""
+        return self._owner is not None and not self._owner.pgbouncer
 
     async def begin(self, advice: Advice, user_id: UUID) -> IndexChange:
         """Start on it; Busy when another is under way. `advice` has SQL."""
@@ -193,7 +197,8 @@ class Applier:
         except asyncio.CancelledError:
             error = "the server was stopped"
         except (asyncpg.PostgresError, DatabaseError, *LOST) as caught:
-            error = str(caught)
+            # Without the detail, which may quote a row.
+            error = str(caught.args[0]) if caught.args else type(caught).__name__
         with suppress(DatabaseError, asyncpg.PostgresError, *LOST):
             await self._doctor.change(_END, Context(), id=change_id, state=state, error=error)
             if state != "done":

@@ -66,7 +66,10 @@ _INDEXES = Question(
            p.pid is not null as building, c.relispartition as "partition",
            i.indisreplident as "replicaIdentity",
            coalesce(s.idx_scan, 0) as scans,
-           pg_relation_size(i.indexrelid) as bytes, d.since, d.days as "windowDays"
+           pg_relation_size(i.indexrelid) as bytes,
+           greatest(d.since, k.first_seen) as since,
+           least(d.days, coalesce(extract(epoch from now() - k.first_seen) / 86400, 0))::float8
+               as "windowDays"
     from pg_index i
     join pg_class c on c.oid = i.indexrelid
     join pg_class t on t.oid = i.indrelid
@@ -76,6 +79,7 @@ _INDEXES = Question(
     left join pg_constraint q
         on q.conindid = i.indexrelid and q.contype in ('p', 'u', 'x')
     left join pg_stat_progress_create_index p on p.index_relid = i.indexrelid
+    left join performance.index_seen k on k.index_id = i.indexrelid
     cross join (
         select {SINCE} as since, {WINDOW_DAYS} as days
         from pg_stat_database where datname = current_database()) d

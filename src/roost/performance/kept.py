@@ -100,6 +100,12 @@ _FORGET: Final = Statement(
     k as (delete from performance.fault_hour d using bound b where d.at < b.at),
     i as (delete from performance.report d using bound b where d.at < b.at),
     g as (delete from performance.sample d using bound b where d.at < b.at),
+    l as (delete from performance.slow where id < (
+        select id from performance.slow order by id desc offset 20000 limit 1)),
+    m as (insert into performance.index_seen (index_id)
+          select indexrelid from pg_index on conflict do nothing),
+    n as (delete from performance.index_seen s
+          where not exists (select from pg_class c where c.oid = s.index_id)),
     h as (delete from performance.slow d using bound b where d.started_at < b.at)
     delete from performance.statement d using bound b where d.last_seen < b.at
     """,

@@ -105,11 +105,12 @@ _FIGURES: Final = Ranged(
     "gauge",
     """
     with points as (
-        select name, date_bin(make_interval(secs => $2), at, 'epoch') as at, max(value) as value,
-               max(at) as latest
+        select name, date_bin(make_interval(secs => $2), at, 'epoch') as at, avg(value) as value,
+               min(value) as lowest, max(highest) as highest,
+               (array_agg(value order by at desc))[1] as latest
         from @rows g group by 1, 2)
-    select name, (array_agg(value order by at desc))[1] as latest, min(value) as lowest,
-           max(value) as highest, json_agg(json_build_array(at, value) order by at) as points
+    select name, (array_agg(latest order by at desc))[1] as latest, min(lowest) as lowest,
+           max(highest) as highest, json_agg(json_build_array(at, value) order by at) as points
     from points group by name order by name
     """,
     ("seconds", "step"),

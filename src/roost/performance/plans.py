@@ -53,7 +53,7 @@ async def plan_on(connection: Any, text: str) -> Plan:  # noqa: ANN401 -- asyncp
         await connection.execute(_CAREFULLY)
         said = await _explained(connection, text)
     except asyncpg.PostgresError as error:
-        return Plan(reason=f"PostgreSQL gives none: {error}")
+        return Plan(reason=f"PostgreSQL gives none: {error.args[0]}")
     finally:
         await block.rollback()
     return Plan(plan=msgspec.json.decode(said)[0]["Plan"])

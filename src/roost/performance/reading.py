@@ -21,7 +21,7 @@ WINDOW_DAYS = f"extract(epoch from now() - {SINCE})::float8 / 86400"
 _COLUMNS = {
     "delta": "at, query_id, calls, total_ms, rows, blocks_hit, blocks_read, temp_blocks, wal_bytes",
     "latency": "route, name, calls, errors, total_ms, slowest_ms, buckets",
-    "gauge": "at, name, value",
+    "gauge": "at, name, value, {highest}",
 }
 
 
@@ -32,11 +32,13 @@ def rows_of(table: str, *, coarse: bool) -> str:
     """
     columns = _COLUMNS[table]
     since = "where at > now() - make_interval(secs => $1)"
+    hourly = columns.format(highest="highest")
+    columns = columns.format(highest="value as highest")
     minutes = f"select {columns} from performance.{table} {since}"  # noqa: S608 -- constants
     if not coarse:
         return f"({minutes})"
     rolled = "select coalesce(max(at), '-infinity') from performance.rolled"
-    hours = f"select {columns} from performance.{table}_hour {since}"  # noqa: S608 -- constants
+    hours = f"select {hourly} from performance.{table}_hour {since}"  # noqa: S608 -- constants
     return f"({hours} union all {minutes} and at > ({rolled}))"
 
 

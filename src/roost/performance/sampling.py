@@ -5,9 +5,12 @@ heaviest, or at the full hour. So a look costs the same however many statements 
 nothing is left out of the sum.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+
+import asyncpg
 
 from roost.db.pool import Transaction
 from roost.db.statements import Statement
@@ -18,6 +21,15 @@ HEAVIEST: Final = 100
 _TEXTS: Final = 1_000
 _LONGEST: Final = 20_000
 """Characters that are kept of a statement: what is cut off can't be planned any more."""
+
+_NOT_TO_BE_READ: Final = (
+    # It was created, and not loaded when the server started; or it is an old version.
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InsufficientPrivilegeError,
+)
 
 _READY = Statement(
     "select performance.ready",
@@ -49,46 +61,53 @@ _LOOK = Statement(
     "insert performance.delta",
     """
     with counted as materialized (
-        select queryid as query_id, sum(calls)::bigint as calls, sum(total_exec_time) as total_ms,
-               sum(rows)::bigint as rows, sum(shared_blks_hit)::bigint as blocks_hit,
+        select userid as user_id, toplevel as is_top, queryid as query_id,
+               sum(calls)::bigint as calls, sum(total_exec_time) as total_ms,
+               sum(rows)::bigint as rows,
+               sum(shared_blks_hit)::bigint as blocks_hit,
                sum(shared_blks_read)::bigint as blocks_read,
                sum(temp_blks_read + temp_blks_written)::bigint as temp_blocks,
                sum(wal_bytes) as wal_bytes
         from pg_stat_statements(false)
         where queryid is not null
           and dbid = (select oid from pg_database where datname = current_database())
-        group by queryid),
+        group by 1, 2, 3),
     grown as materialized (
-        select c.*, l.query_id is not null and not $2 and c.calls >= l.calls
-                    and c.total_ms >= l.total_ms as goes_on,
+        select c.*, coalesce(l.query_id is not null and not $2 and c.calls >= l.calls
+                             and c.total_ms >= l.total_ms, false) as goes_on,
                l.calls as calls_then, l.total_ms as total_then, l.rows as rows_then,
                l.blocks_hit as hit_then, l.blocks_read as read_then, l.temp_blocks as temp_then,
                l.wal_bytes as wal_then
-        from counted c left join performance.counter l on l.query_id = c.query_id
+        from counted c left join performance.counter l
+            on l.query_id = c.query_id and l.user_id = c.user_id and l.is_top = c.is_top
         where l.query_id is null or $2 or c.calls <> l.calls),
+    heavy as materialized (
+        select query_id, row_number() over (
+            order by sum(total_ms - case when goes_on then total_then else 0 end) desc) as place
+        from grown group by query_id),
     chosen as materialized (
-        select *, row_number() over (
-            order by total_ms - case when goes_on then total_then else 0 end desc) as place
-        from grown),
+        select g.* from grown g join heavy h on h.query_id = g.query_id
+        where $3 or $2 or h.place <= $4),
     kept as (
         insert into performance.counter as k
-        select query_id, calls, total_ms, rows, blocks_hit, blocks_read, temp_blocks, wal_bytes
-        from chosen where $3 or place <= $4
-        on conflict (query_id) do update
+        select user_id, is_top, query_id, calls, total_ms, rows, blocks_hit, blocks_read,
+               temp_blocks, wal_bytes
+        from chosen
+        on conflict (query_id, user_id, is_top) do update
         set calls = excluded.calls, total_ms = excluded.total_ms, rows = excluded.rows,
             blocks_hit = excluded.blocks_hit, blocks_read = excluded.blocks_read,
             temp_blocks = excluded.temp_blocks, wal_bytes = excluded.wal_bytes),
     written as (
         insert into performance.delta
-        select $1, query_id, calls - case when goes_on then calls_then else 0 end,
-               total_ms - case when goes_on then total_then else 0 end,
-               rows - case when goes_on then rows_then else 0 end,
-               greatest(blocks_hit - case when goes_on then hit_then else 0 end, 0),
-               greatest(blocks_read - case when goes_on then read_then else 0 end, 0),
-               greatest(temp_blocks - case when goes_on then temp_then else 0 end, 0),
-               greatest(wal_bytes - case when goes_on then wal_then else 0 end, 0)
-        from chosen where not $5 and ($3 or place <= $4) returning 1)
-    select (select count(*) from counted)::integer as statements,
+        select $1, query_id, sum(calls - case when goes_on then calls_then else 0 end),
+               sum(total_ms - case when goes_on then total_then else 0 end),
+               sum(greatest(rows - case when goes_on then rows_then else 0 end, 0)),
+               sum(greatest(blocks_hit - case when goes_on then hit_then else 0 end, 0)),
+               sum(greatest(blocks_read - case when goes_on then read_then else 0 end, 0)),
+               sum(greatest(temp_blocks - case when goes_on then temp_then else 0 end, 0)),
+               sum(greatest(wal_bytes - case when goes_on then wal_then else 0 end, 0))
+        from chosen where not $5 group by query_id returning 1)
+    select (select count(distinct query_id) from counted)::integer as statements,
            (select count(*) from written)::integer as written
     """,
     ("at", "was_reset", "all", "most", "is_first"),
@@ -103,8 +122,10 @@ _NOTE = Statement(
 _FORGET = Statement(
     "delete performance.counter",
     """
-    delete from performance.counter where query_id <> all (
-        select queryid from pg_stat_statements(false) where queryid is not null)
+    delete from performance.counter c where not exists (
+        select from pg_stat_statements(false) s
+        where s.queryid = c.query_id and s.userid = c.user_id and s.toplevel = c.is_top
+          and s.dbid = (select oid from pg_database where datname = current_database()))
     """,
     (),
     {},
@@ -169,6 +190,15 @@ async def look(transaction: Transaction, *, heaviest: int = HEAVIEST) -> Look:
     ready: Any = await transaction.row(_READY)
     if not ready["found"]:
         return Look(reason="pg_stat_statements is not there")
+    try:
+        # A savepoint: what else is written with the look must not go with its failure.
+        async with transaction.connection.transaction():
+            return await _look(transaction, heaviest)
+    except _NOT_TO_BE_READ as error:
+        return Look(reason=f"pg_stat_statements can't be read: {error.args[0]}")
+
+
+async def _look(transaction: Transaction, heaviest: int) -> Look:
     info: Any = await transaction.row(_INFO)
     last: Any = await transaction.row(_LAST)
     was_reset = last is not None and info["stats_reset"] != last["stats_reset"]
@@ -205,9 +235,11 @@ async def _learn(transaction: Transaction) -> None:
     if not any_unknown["found"]:
         return
     rows = await transaction.rows(_UNKNOWN, most=_TEXTS)
+    # Up to a millisecond each.
+    texts = await asyncio.to_thread(lambda: [shown(row["text"], _LONGEST) or "…" for row in rows])
     await transaction.row(
         _KNOW,
         ids=[row["query_id"] for row in rows],
         names=[name_of(row["text"]) for row in rows],
-        texts=[shown(row["text"], _LONGEST) or "…" for row in rows],
+        texts=texts,
     )

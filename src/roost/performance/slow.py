@@ -4,17 +4,19 @@ Both see the same one: a backend runs one statement at a time, so its process an
 tell which it was.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
+import asyncpg
 import msgspec
 
-from roost.db.pool import Database, Transaction
+from roost.db.pool import LOST, Database, Transaction
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
 from roost.performance.duties import Duty
-from roost.performance.plans import plan_of
+from roost.performance.plans import Plan, plan_of
 from roost.performance.reading import Question
 from roost.performance.wording import name_of, shown
 from roost.telemetry.tally import Slow
@@ -24,11 +26,14 @@ SLOW_MS: Final = 1_000.0
 """Milliseconds from which on a statement is slow; those from `WATCH_MS` on are worth a look."""
 WATCH_MS: Final = 100.0
 PLANS_AT_ONCE: Final = 5
+MOST_AT_ONCE: Final = 20
+"""Statements of one worker that are written down at once, the slowest: all are counted anyway."""
+_PLAN_SECONDS: Final = 2.0
 
 _SAME: Final = """
     known as (
         select id from performance.slow
-        where pid = $1 and pid <> 0
+        where pid = $1 and pid <> 0 and not ended
           and started_at between $2::timestamptz - interval '1 second'
                              and $2::timestamptz + interval '1 second'
         order by abs(extract(epoch from started_at - $2::timestamptz)) limit 1 for update)"""
@@ -168,8 +173,8 @@ async def slow_queries(
 
 async def tell(doctor: Database, pool: Database, slow: Sequence[Slow]) -> None:
     """Write down what a worker's driver has noticed, the slowest with their plans."""
-    planned = sorted(slow, key=lambda each: -each.seconds)[:PLANS_AT_ONCE]
-    plans = {each.sql: await plan_of(pool, each.sql) for each in planned}
+    slow = sorted(slow, key=lambda each: -each.seconds)[:MOST_AT_ONCE]
+    plans = {each.sql: await _planned(pool, each.sql) for each in slow[:PLANS_AT_ONCE]}
 
     async def write(transaction: Transaction) -> None:
         for each in slow:
@@ -188,6 +193,15 @@ async def tell(doctor: Database, pool: Database, slow: Sequence[Slow]) -> None:
             )
 
     await doctor.write(Context(), write)
+
+
+async def _planned(pool: Database, sql: str) -> Plan:
+    """Ask for a plan, but not for long: the pool may be run dry, which is what makes it slow."""
+    try:
+        async with asyncio.timeout(_PLAN_SECONDS):
+            return await plan_of(pool, sql)
+    except (TimeoutError, asyncpg.PostgresError, *LOST) as error:
+        return Plan(reason=f"not asked for: {str(error) or 'no connection was free'}")
 
 
 async def see(doctor: Database, duty: Duty, *, slow_ms: float = SLOW_MS) -> None:

@@ -70,9 +70,12 @@ _HALVES: Final = Ranged(
     f"""
     with rows as materialized (select * from @rows d), {_TOP},
     figures as (
+        -- Equal figures on both sides: of minutes where all are, else of hours.
         select d.query_id, d.at > now() - make_interval(secs => $1 / 2) as is_late,
-               d.total_ms / d.calls as mean
-        from rows d join top t on t.query_id = d.query_id where d.calls > 0)
+               sum(d.total_ms) / sum(d.calls) as mean
+        from rows d join top t on t.query_id = d.query_id where d.calls > 0
+        group by 1, 2, date_bin(case when $1 > 7200 then interval '1 hour' else interval '1 minute'
+                                end, d.at - interval '1 microsecond', 'epoch'))
     select f.query_id::text as id, min(s.name) as name, min(s.text) as statement,
            coalesce(json_agg(mean) filter (where not is_late), '[]') as before,
            coalesce(json_agg(mean) filter (where is_late), '[]') as after
@@ -92,11 +95,8 @@ _SAME_HOUR: Final = Question(
     with rows as materialized (select * from {rows_of("delta", coarse=False)} d), {_TOP},
     -- An offset keeps the look at each day apart, so that it goes by an index.
     every as (
-        select n.day, d.* from generate_series(0, 1) n (day) cross join lateral (
-            select query_id, calls, total_ms from performance.delta where {_THEN} offset 0) d
-        union all
-        select n.day, d.* from generate_series(2, 7) n (day) cross join lateral (
-            select query_id, calls, total_ms from performance.delta_hour where {_THEN} offset 0) d),
+        select n.day, d.* from generate_series(0, 2) n (day) cross join lateral (
+            select query_id, calls, total_ms from performance.delta where {_THEN} offset 0) d),
     figures as (
         select d.query_id, d.day, d.total_ms / d.calls as mean
         from every d join top t on t.query_id = d.query_id where d.calls > 0)

@@ -99,21 +99,30 @@ class Watch:
 
     async def notice(self) -> None:
         """Write down what was done and failed here, and slow statements of here and of now."""
-        told = self._tally.take_slow()
-        if told:
-            await slow.tell(self._doctor, self._pool, told)
-        noted = self._tally.take_noted()
-        if noted:
-            await events.store(self._doctor, noted)
-        met = self._tally.take_faults()
-        if met:
-            await faults.store(self._doctor, met)
+        await self._store_noticed()
         await slow.see(self._doctor, self._activity, slow_ms=self._pace.slow_ms)
+
+    async def _store_noticed(self) -> None:
+        """Write down what this worker has noticed; what could not be is kept for the next time."""
+        met, noted = self._tally.take_faults(), self._tally.take_noted()
+        told = self._tally.take_slow()
+        try:
+            if met:
+                await faults.store(self._doctor, met)
+                met = ()
+            if noted:
+                await events.store(self._doctor, noted)
+                noted = ()
+            if told:
+                await slow.tell(self._doctor, self._pool, told)
+        except BaseException:
+            self._tally.put_back_others(told, met, noted)
+            raise
 
 
 async def _look(transaction: Transaction) -> None:
-    await sampling.look(transaction)
     await figures.store_of_database(transaction)
+    await sampling.look(transaction)
 
 
 async def _again(period: float, work: Callable[[], Awaitable[object]]) -> None:

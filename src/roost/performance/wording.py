@@ -2,7 +2,7 @@
 
 import re
 
-from pglast.parser import ParseError, normalize, scan
+from pglast.parser import ParseError, normalize, scan, split
 
 LONGEST = 2_000
 """Characters of a statement that are shown."""
@@ -31,6 +31,8 @@ def shown(text: str | None, longest: int = LONGEST) -> str | None:
     if word not in _FORMS:
         return f"{word[:20]} …" if word.isalpha() else "…"
     try:
+        if len(split(text)) > 1:
+            return f"{word} …"
         normal = _uncommented(normalize(text))
     except (ParseError, UnicodeError):
         return f"{word} …"

@@ -138,6 +138,18 @@ class Tally:
             for bucket, number in times.buckets.items():
                 known.buckets[bucket] = known.buckets.get(bucket, 0) + number
 
+    def put_back_others(
+        self, slow: Sequence[Slow], faults: Sequence[Faults], noted: Sequence[Noted]
+    ) -> None:
+        """Keep again what was taken and could not be stored, as far as there is room."""
+        self._slow.extendleft(reversed(slow[: SLOW_KEPT - len(self._slow)]))
+        self._noted.extendleft(reversed(noted[: NOTED_KEPT - len(self._noted)]))
+        for each in faults:
+            known = self._faults.get(each.fault.fingerprint)
+            number = each.number + (known.number if known else 0)
+            newest = known or each
+            self._faults[each.fault.fingerprint] = newest._replace(number=number)
+
     def take_slow(self) -> Sequence[Slow]:
         """Give the slow ones since."""
         slow = list(self._slow)

@@ -61,13 +61,17 @@ class Look:
 Read = Callable[[Look], Awaitable[float | None]]
 
 
+LEAST_REQUESTS: Final = 20
+
+
 async def _slow_queries(look: Look) -> float | None:
     return await figures.slow_statements(look.source.doctor, WINDOW_SECONDS, look.source.slow_ms)
 
 
 async def _error_rate(look: Look) -> float | None:
     found = await look.requests()
-    return found.errors / found.calls if found.calls else 0.0
+    # Of a handful of requests one that failed is no rate.
+    return found.errors / found.calls if found.calls >= LEAST_REQUESTS else 0.0
 
 
 async def _request_p99(look: Look) -> float | None:

@@ -14,8 +14,10 @@ State = Literal["queued", "running", "completed", "cancelled", "failed"]
 LIVE: Final = frozenset({"queued", "running"})
 Verdict = Literal["regression", "improvement", "same", "notEnough"]
 LATEST: Final = "latest"
+# A dollar would let a line break through.
 _BASELINE: Final = (
-    r"^(latest|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})$"
+    r"^(latest|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
+    r"(?![\s\S])"
 )
 
 

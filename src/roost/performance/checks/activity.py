@@ -1,7 +1,16 @@
 """Checks of what connections do: how many there are, who waits, who holds others up."""
 
-from roost.performance.checks.kinds import NOT_SHOWN, Check, Finding, Row, graded, skipped
-from roost.performance.reading import WINDOW_DAYS
+from roost.performance.checks.kinds import (
+    LEAST_DAYS,
+    NOT_SHOWN,
+    TOO_SHORT,
+    Check,
+    Finding,
+    Row,
+    graded,
+    growth_of,
+    skipped,
+)
 
 _SEEN = "pg_has_role(current_user, 'pg_read_all_stats', 'usage') as seen"
 
@@ -59,9 +68,11 @@ def _blocked(rows: list[Row]) -> Finding:
 
 def _deadlocks(rows: list[Row]) -> Finding:
     row = rows[0]
+    if row["days"] < LEAST_DAYS:
+        return skipped("deadlocks", TOO_SHORT)
     return graded(
-        "deadlocks", row["count"] / max(row["days"], 1.0), "1/d", (5, 100),
-        f"{row['count']} deadlocks in {row['days']:.1f} days",
+        "deadlocks", row["grown"] / row["days"], "1/d", (5, 100),
+        f"{row['grown']:.0f} deadlocks in {row['days'] * 24:.1f} hours",
         "Transactions take the same rows in different orders; the server's log names both.",
     )  # fmt: skip
 
@@ -113,10 +124,7 @@ CHECKS = (
     ),
     Check(
         "deadlocks",
-        f"""
-        select deadlocks as count, {WINDOW_DAYS} as days
-        from pg_stat_database where datname = current_database()
-        """,  # noqa: S608 -- a constant
+        growth_of("database.deadlocks"),
         _deadlocks,
     ),
 )

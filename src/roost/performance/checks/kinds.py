@@ -13,6 +13,11 @@ NOT_SHOWN = (
     "The role that the doctor asks with may not see it: it needs to be a member of "
     "pg_read_all_stats, as roost_doctor is where Roost may make that role."
 )
+LEAST_DAYS = 1 / 24
+"""Days for which Roost must have looked before it speaks of what happens in a day."""
+TOO_SHORT = (
+    "Roost has looked for less than an hour, and PostgreSQL does not say since when it counts."
+)
 Status = Literal["ok", "warn", "critical", "skipped"]
 
 
@@ -43,6 +48,20 @@ class Check:
     judge: Callable[[list[Row]], Finding]
     older: dict[int, str] = field(default_factory=dict)
     """The SQL for servers before a major version."""
+
+
+def growth_of(gauge: str) -> str:
+    """Give SQL for how much a count has grown in the last day, as far as Roost has looked.
+
+    A count that is smaller than before was set to zero in between.
+    """
+    return f"""
+        select coalesce(sum(greatest(step, 0)), 0) as grown,
+               coalesce(extract(epoch from max(at) - min(at)) / 86400, 0)::float8 as days
+        from (select at, value - lag(value) over (order by at) as step
+              from performance.gauge
+              where name = '{gauge}' and at > now() - interval '1 day') steps
+    """  # noqa: S608 -- a constant
 
 
 def graded(  # noqa: PLR0913, PLR0917 -- what is measured and what it is held against

@@ -1,7 +1,17 @@
 """Checks of what is stored: whether it is read from memory, and vacuum keeps up with it."""
 
-from roost.performance.checks.kinds import GIB, Check, Finding, Row, graded, skipped
-from roost.performance.reading import OURS, WINDOW_DAYS
+from roost.performance.checks.kinds import (
+    GIB,
+    LEAST_DAYS,
+    TOO_SHORT,
+    Check,
+    Finding,
+    Row,
+    graded,
+    growth_of,
+    skipped,
+)
+from roost.performance.reading import OURS
 
 _LEAST_BLOCKS = 100_000
 """Blocks read before a share of hits means something."""
@@ -71,11 +81,12 @@ def _sequences(rows: list[Row]) -> Finding:
 
 def _temporary(rows: list[Row]) -> Finding:
     row = rows[0]
-    rate = row["bytes"] / max(row["days"], 1.0) / GIB
+    if row["days"] < LEAST_DAYS:
+        return skipped("temporaryFiles", TOO_SHORT)
+    rate = row["grown"] / row["days"] / GIB
     return graded(
         "temporaryFiles", rate, "GiBy/d", (10, 100),
-        f"{row['files']} temporary files of {row['bytes'] / GIB:.2f} GiB in {row['days']:.1f} "
-        "days",
+        f"{row['grown'] / GIB:.2f} GiB of temporary files in {row['days'] * 24:.1f} hours",
         "Raise work_mem for what sorts and joins much, or give it an index.",
     )  # fmt: skip
 
@@ -155,10 +166,7 @@ CHECKS = (
     ),
     Check(
         "temporaryFiles",
-        f"""
-        select temp_files as files, temp_bytes as bytes, {WINDOW_DAYS} as days
-        from pg_stat_database where datname = current_database()
-        """,  # noqa: S608 -- a constant
+        growth_of("database.temp_bytes"),
         _temporary,
     ),
     Check(

@@ -92,7 +92,7 @@ from (values
     (2, 'Requests fail', 'errorRate', 'above', 0.05, 0.02, 120, 600, 'critical'),
     (3, 'Requests are slow', 'requestP99Ms', 'above', 2000, 1500, 300, 900, 'warning'),
     (4, 'The pool is nearly full', 'poolSaturation', 'above', 0.9, 0.75, 120, 600, 'warning'),
-    (5, 'Requests wait for connections', 'poolWaiting', 'above', 10, 2, 60, 600, 'critical'),
+    (5, 'Requests wait for connections', 'poolWaiting', 'above', 10, 2, 180, 600, 'critical'),
     (6, 'The server''s connections run out', 'connectionShare', 'above', 0.9, 0.8, 60, 600,
      'critical'),
     (7, 'A replica lags behind', 'replicationLagSeconds', 'above', 60, 10, 120, 900, 'warning'),

@@ -20,14 +20,17 @@ create index statement_name_idx on performance.statement (name);
 
 -- What pg_stat_statements said when a statement's deltas were written last.
 create table performance.counter (
-    query_id bigint primary key,
+    user_id oid not null,
+    is_top boolean not null,
+    query_id bigint not null,
     calls bigint not null,
     total_ms double precision not null,
     rows bigint not null,
     blocks_hit bigint not null,
     blocks_read bigint not null,
     temp_blocks bigint not null,
-    wal_bytes numeric not null
+    wal_bytes numeric not null,
+    primary key (query_id, user_id, is_top)
 ) with (fillfactor = 50);
 
 -- Every look: what was counted between `since` and `at`. `was_reset` says that somebody set the
@@ -157,6 +160,12 @@ create table performance.fault_hour (
     at timestamptz not null,
     number bigint not null,
     primary key (fingerprint, at)
+);
+
+-- Since when Roost has known an index: nobody can have used it before.
+create table performance.index_seen (
+    index_id oid primary key,
+    first_seen timestamptz not null default now()
 );
 
 -- Whole reports of the database, as they were when somebody asked for one.
