@@ -62,7 +62,7 @@ def test_every_variable_that_the_code_reads_is_documented_and_no_other() -> None
     read = set(re.findall(rf'"({name})"', source)) - {"ROOST_HANDOVER", *CATALOGUE}
     # These names the code puts together.
     read |= {f"OTEL_EXPORTER_OTLP_{part}" for part in re.findall(r'otlp\("([A-Z_]+)"\)', source)}
-    for signal in ("TRACES", "METRICS"):
+    for signal in ("TRACES", "METRICS", "LOGS"):
         read |= {f"OTEL_{signal}_EXPORTER", f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"}
     table = re.findall(r"^\| (.*?) \| ", pages.text_of(REFERENCE / "settings.md"), re.MULTILINE)
     documented = {found for cell in table for found in re.findall(f"`({name})`", cell)}

@@ -7,11 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Thread
 from time import monotonic
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -26,6 +28,7 @@ class Receiver:
         self.changed = Condition()
         self.traces: list[ExportTraceServiceRequest] = []
         self.metrics: list[ExportMetricsServiceRequest] = []
+        self.logs: list[ExportLogsServiceRequest] = []
         self.headers: list[dict[str, str]] = []
         self.raw: list[bytes] = []
         self.url = ""
@@ -40,6 +43,8 @@ class Receiver:
                 self.traces.append(ExportTraceServiceRequest.FromString(content))
             elif path == "/v1/metrics":
                 self.metrics.append(ExportMetricsServiceRequest.FromString(content))
+            elif path == "/v1/logs":
+                self.logs.append(ExportLogsServiceRequest.FromString(content))
             else:
                 return 404
             self.changed.notify_all()
@@ -53,6 +58,16 @@ class Receiver:
             for resource in request.resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
+        ]
+
+    def records(self) -> list[LogRecord]:
+        """Return every log record received."""
+        return [
+            record
+            for request in list(self.logs)
+            for resource in request.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
         ]
 
     def latest(self, name: str) -> Metric | None:

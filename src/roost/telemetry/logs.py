@@ -62,13 +62,7 @@ def configure_logs(env: Mapping[str, str], stream: TextIO | None = None) -> Acce
     """
     stream = stream or sys.stderr
     options = LogOptions.from_environment(env, stream)
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        _add_time_and_ids,
-        _render_exception,
-        _without_secrets,
-    ]
+    shared = _shared()
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -98,6 +92,29 @@ def configure_logs(env: Mapping[str, str], stream: TextIO | None = None) -> Acce
     _quiet(options.level)
     logging.captureWarnings(capture=True)
     return AccessLog(stream.write, as_json=options.json) if options.access else None
+
+
+def _shared() -> list[structlog.typing.Processor]:
+    return [
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        _add_time_and_ids,
+        _render_exception,
+        _without_secrets,
+    ]
+
+
+def describe_record(record: logging.LogRecord) -> dict[str, Any]:
+    """Give a record as it is shown on standard error; `event` is its message."""
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_shared(),
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(serializer=json.dumps),
+        ],
+    )
+    event: dict[str, Any] = json.loads(formatter.format(record))
+    return event
 
 
 def _quiet(level: int) -> None:

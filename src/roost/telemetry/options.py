@@ -14,7 +14,7 @@ DEFAULT_RATIO = 0.01
 
 _PARENT_BASED = "parentbased_"
 _SAMPLERS = ("always_on", "always_off", "traceidratio")
-_Signal = Literal["traces", "metrics"]
+_Signal = Literal["traces", "metrics", "logs"]
 _T = TypeVar("_T", bound=str)
 
 
@@ -46,12 +46,13 @@ class Batching:
 
 @dataclass(frozen=True, slots=True)
 class TelemetryOptions:
-    """What is measured and where it goes. `traces` and `metrics` are None when not exported."""
+    """What is measured and where it goes; a signal that is not exported is None."""
 
     enabled: bool
     resource: dict[str, str]
     traces: Endpoint | None
     metrics: Endpoint | None
+    logs: Endpoint | None
     sampler: Sampler
     batching: Batching
     metric_interval: float
@@ -69,6 +70,8 @@ class TelemetryOptions:
             resource=_resource(env, service_version),
             traces=None if sampler is None else _endpoint(env, "traces"),
             metrics=_endpoint(env, "metrics"),
+            # On standard error they are anyway: sent when asked for.
+            logs=_endpoint(env, "logs") if env.get("OTEL_LOGS_EXPORTER") else None,
             sampler=sampler or Sampler.of(0, follow_parent=False),
             batching=_batching(env),
             metric_interval=_number(env, "OTEL_METRIC_EXPORT_INTERVAL", 60_000, low=1) / 1000,

@@ -18,8 +18,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.version import __version__ as sdk_version
 
+from roost.telemetry.logs import describe_record
 from roost.telemetry.metrics import Snapshot
 from roost.telemetry.options import Endpoint, TelemetryOptions
+from roost.telemetry.otlp_logs import LogSender
 from roost.telemetry.otlp_metrics import MetricEncoder
 from roost.telemetry.spans import SpanKeeper
 
@@ -42,6 +44,11 @@ class Export:
             }
         )
         self._options = options
+        self._logs = (
+            None
+            if options.logs is None
+            else LogSender(options.logs, options.batching, resource, describe_record)
+        )
         self._encoder = MetricEncoder(resource, version, delta=options.delta)
         self._processor: BatchSpanProcessor | None = None
         self._loop: _MetricLoop | None = None
@@ -74,6 +81,8 @@ class Export:
             stops.append(self._processor.shutdown)
         if self._loop is not None:
             stops.append(self._loop.stop)
+        if self._logs is not None:
+            stops.append(self._logs.stop)
         # The SDK's shutdowns wait for retries of their own; daemon threads bound the wait.
         threads = [Thread(target=stop, daemon=True) for stop in stops]
         for thread in threads:

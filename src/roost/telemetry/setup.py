@@ -121,7 +121,7 @@ class Telemetry:
 
 
 def _start_export(options: TelemetryOptions, version: str, metrics: Metrics) -> "Export | None":
-    if options.traces is None and options.metrics is None:
+    if options.traces is None and options.metrics is None and options.logs is None:
         return None
     # Here, because loading the exporters takes longer than all the rest of the start.
     from roost.telemetry.otlp import Export  # noqa: PLC0415
