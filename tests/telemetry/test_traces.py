@@ -255,3 +255,20 @@ async def _nothing() -> dict[str, object]:
 
 async def _ignore(_message: object) -> None:
     return None
+
+
+async def test_a_request_that_was_traced_is_an_exemplar_of_its_duration(
+    receiver: Receiver,
+) -> None:
+    under_test = service(receiver, NEVER)
+    async with under_test.client() as client:
+        await client.get("/api/v1/tasks/a", headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
+        await client.get("/api/v1/tasks/b")  # not traced
+    page, _ = under_test.telemetry.render_metrics("application/openmetrics-text; version=1.0.0")
+    plain, _ = under_test.telemetry.render_metrics("text/plain")
+    under_test.telemetry.shutdown()
+    shown = [line for line in page.decode().splitlines() if " # {" in line]
+    assert len(shown) == 1
+    assert shown[0].startswith("http_server_request_duration_seconds_bucket{")
+    assert f'trace_id="{TRACE}"' in shown[0]
+    assert TRACE not in plain.decode()

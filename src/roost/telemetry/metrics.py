@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
+from time import time
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -88,6 +89,18 @@ class Distribution:
         values[self._sum] += value
 
 
+class Exemplar(NamedTuple):
+    """A trace that a value of a bucket belongs to; `at` is in seconds since 1970."""
+
+    trace_id: str
+    value: float
+    at: float
+
+
+Exemplars = dict[Series, dict[int, Exemplar]]
+"""The latest exemplar of each bucket, by the bucket's number."""
+
+
 class Metrics:
     """All series of this process."""
 
@@ -97,6 +110,7 @@ class Metrics:
         self._index: dict[Series, int] = {}
         self._observed: list[tuple[Instrument, Callable[[], Observations]]] = []
         self._lock = Lock()
+        self.exemplars: Exemplars = {}
 
     def number(self, instrument: Instrument, labels: Labels = ()) -> Number:
         """Return the counter or gauge with these labels; keep it, the look-up is the dear part."""
@@ -106,6 +120,16 @@ class Metrics:
         """Return the histogram with these labels; keep it, the look-up is the dear part."""
         first = self._first_index(instrument, labels)
         return Distribution(self.cells.values, first, instrument.bounds)
+
+    def exemplify(
+        self, instrument: Instrument, labels: Labels, value: float, trace_id: str
+    ) -> None:
+        """Keep the trace of a value that was recorded, in place of an earlier one."""
+        bucket = bisect_left(instrument.bounds, value)
+        series = Series(instrument, labels)
+        if series in self.exemplars or len(self.exemplars) < SERIES_LIMIT:
+            found = self.exemplars.setdefault(series, {})
+            found[bucket] = Exemplar(trace_id, value, time())
 
     def observe(self, instrument: Instrument, read: Callable[[], Observations]) -> None:
         """Ask `read` for the instrument's values whenever metrics are collected."""

@@ -141,24 +141,33 @@ class TelemetryMiddleware:
             error_type = type(cause).__qualname__ if cause is not None else str(exchange.status)
         key = (method, route, exchange.status, scope["scheme"], error_type)
         self._count(key, taken_ns * 1e-9)
-        if self._sinks.tally is not None and not exchange.waits:
-            self._sinks.tally.add(f"{method} {route}", "", taken_ns, failed=failed)
-        if failed and self._sinks.tally is not None:
-            fault = fault_of(exchange.error, f"{method} {route}", exchange.status)
-            self._sinks.tally.fault(fault, exchange.trace_id)
         slow = taken_ns > self._slow_ns and not exchange.waits
         if self._sinks.tally is not None:
-            noted = _noted(exchange, f"{method} {route}", taken_ns, failed=failed, slow=slow)
-            if noted is not None:
-                self._sinks.tally.request(noted)
+            _tally(self._sinks.tally, exchange, f"{method} {route}", taken_ns, (failed, slow))
         if self._sinks.spans is not None and (exchange.sampled or failed or slow):
-            name = "HTTP" if method == "_OTHER" else method
-            if route != _UNMATCHED:
-                name = f"{name} {route}"
-            attributes = dict(_labels(*key))
-            self._sinks.spans.keep(exchange, name, attributes, ended_ns, failed=failed)
+            self._keep(self._sinks.spans, exchange, key, ended_ns, failed=failed)
         if self._sinks.access is not None:
             self._sinks.access.line(exchange, method, route, taken_ns * 1e-9)
+
+    def _keep(
+        self,
+        spans: "SpanKeeper",
+        exchange: Exchange,
+        key: tuple[str, str, int, str, str],
+        ended_ns: int,
+        *,
+        failed: bool,
+    ) -> None:
+        """Keep the trace, and name it where its duration was counted."""
+        method, route = key[:2]
+        name = "HTTP" if method == "_OTHER" else method
+        if route != _UNMATCHED:
+            name = f"{name} {route}"
+        labels = _labels(*key)
+        if self._sinks.metrics is not None:
+            seconds = (ended_ns - exchange.started_ns) * 1e-9
+            self._sinks.metrics.exemplify(_DURATION, labels, seconds, exchange.trace_id)
+        spans.keep(exchange, name, dict(labels), ended_ns, failed=failed)
 
     def _count(self, key: tuple[str, str, int, str, str], seconds: float) -> None:
         metrics = self._sinks.metrics
@@ -189,6 +198,20 @@ class TelemetryMiddleware:
             await self._app(scope, receive, send)
         finally:
             publishing.cancel()
+
+
+def _tally(
+    tally: Tally, exchange: Exchange, route: str, taken_ns: int, what: tuple[bool, bool]
+) -> None:
+    """Count a request for the doctor; `what` says whether it failed, and whether it was slow."""
+    failed, slow = what
+    if not exchange.waits:
+        tally.add(route, "", taken_ns, failed=failed)
+    if failed:
+        tally.fault(fault_of(exchange.error, route, exchange.status), exchange.trace_id)
+    noted = _noted(exchange, route, taken_ns, failed=failed, slow=slow)
+    if noted is not None:
+        tally.request(noted)
 
 
 def _noted(

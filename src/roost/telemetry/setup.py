@@ -107,7 +107,7 @@ class Telemetry:
             "service_name": self.options.resource["service.name"],
             "service_version": self.options.resource["service.version"],
         }
-        return render(self.totals(), service, accept)
+        return render(self.totals(), service, accept, self.metrics.exemplars)
 
     def shutdown(self, timeout: float = 5.0) -> None:
         """Send what is left, waiting at most `timeout` seconds, and stop. Blocks; run it last."""
