@@ -32,7 +32,7 @@ async def house(fresh_roost_database: str) -> AsyncIterator[House]:
     house.people.add("mia", role="member")
     house.people.add("watcher", scopes=("performance:read",))
     applier = Applier(doctor, replace(config, url=as_role(fresh_roost_database, OWNER_ROLE)))
-    changes = ChangeRoutes(doctor, applier, 7)
+    changes = ChangeRoutes(house.kit, doctor, applier, 7)
     house.mount([*PerformanceRoutes(house.kit, doctor).endpoints(), *changes.endpoints()])
     yield house
     await applier.close()
@@ -174,6 +174,16 @@ async def test_only_who_may_write_may_have_it_done(house: House) -> None:
 
 async def test_without_the_owners_connection_nothing_is_done(house: House) -> None:
     applier = Applier(house.database, None)
-    house.mount(ChangeRoutes(house.database, applier, 7).endpoints())
+    house.mount(ChangeRoutes(house.kit, house.database, applier, 7).endpoints())
     answer = await begin(house, "x")
     assert (answer.status_code, answer.json()["code"]) == (409, "OWNER_NEEDED")
+
+
+async def test_the_same_key_begins_it_once(house: House, ask: Ask, connect: Connect) -> None:
+    _, sql = await lacking(ask, connect)
+    client, headers = house.client("alice"), {"idempotency-key": "once"}
+    first = await client.post(CHANGES, json={"sql": sql}, headers=headers)
+    await ended(house, first.json()["data"]["id"])
+    again = await client.post(CHANGES, json={"sql": sql}, headers=headers)
+    assert again.json()["data"]["id"] == first.json()["data"]["id"]
+    assert len(await ask("indexes/changes")) == 1

@@ -1,6 +1,7 @@
 """Advice on indexes carried out, over HTTP."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from roost.errors import ProblemError
 from roost.performance.applying import Applier, Busy, IndexChange
 from roost.performance.indexes import indexes
 from roost.web.endpoint import API, Call, Contract, Endpoint
+from roost.web.kit import Kit
 from roost.web.query import invalid
 from roost.web.reply import Reply, item
 from roost.web.structs import Incoming
@@ -38,6 +40,7 @@ class ChangesQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class ChangeRoutes:
     """The routes by which an administrator has advice carried out."""
 
+    kit: Kit
     doctor: Database
     applier: Applier
     index_window_days: float
@@ -62,6 +65,9 @@ class ChangeRoutes:
 
     async def begin(self, call: Call) -> Reply:
         """Start on what the doctor advises now; nothing else is run."""
+        return await self.kit.do(call, partial(self._begin, call))
+
+    async def _begin(self, call: Call) -> Reply:
         wanted: ChangeBody = call.body
         if not self.applier.is_able:
             raise ProblemError(errors.OWNER_NEEDED)

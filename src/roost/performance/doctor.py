@@ -140,7 +140,7 @@ class Doctor:
                 slow_ms=care.slow_ms,
                 index_window_days=care.index_window_days,
             ).endpoints(),
-            *ChangeRoutes(self.database, self.applier, care.index_window_days).endpoints(),
+            *ChangeRoutes(kit, self.database, self.applier, care.index_window_days).endpoints(),
             *BenchmarkRoutes(kit, self.benchmarks).endpoints(),
             *AlertRoutes(kit, self._sender, self.database).endpoints(),
         ]

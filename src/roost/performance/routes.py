@@ -183,14 +183,18 @@ class PerformanceRoutes:
 
     async def analyze(self, call: Call) -> Reply:
         """Make a report and answer with it."""
-        made = await analyze(
-            self._database,
-            self.kit.database,
-            call.principal.user_id,
-            slow_ms=self.slow_ms,
-            min_window_days=self.index_window_days,
-        )
-        return _encoded(made, 201)
+
+        async def work() -> Reply:
+            made = await analyze(
+                self._database,
+                self.kit.database,
+                call.principal.user_id,
+                slow_ms=self.slow_ms,
+                min_window_days=self.index_window_days,
+            )
+            return _encoded(made, 201)
+
+        return await self.kit.do(call, work)
 
     async def reports(self, call: Call) -> Reply:
         """Answer which reports there are."""

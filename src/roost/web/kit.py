@@ -91,6 +91,19 @@ class Kit:
         self.ticks.announce()
         return reply
 
+    async def do(self, call: Call, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Do what the pool's transactions have no part in, once for each idempotency key.
+
+        Only for a key is a transaction open while it is done.
+        """
+        if call.header("idempotency-key") is None:
+            return await work()
+
+        async def within(_transaction: Transaction) -> Reply:
+            return await work()
+
+        return await self.change(call, within)
+
 
 def tagged(body: str, version: int, status: int = 200) -> Reply:
     """Wrap an item as a change has left it, with the tag of its version."""

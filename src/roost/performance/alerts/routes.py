@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from roost import errors
-from roost.db.pool import Database, Transaction
+from roost.db.pool import Database
 from roost.performance.alerts import channels, deliveries, events, rules
 from roost.performance.alerts.metrics import METRICS
 from roost.performance.alerts.model import (
@@ -238,13 +238,11 @@ class AlertRoutes:
         self, call: Call, work: Callable[[], Awaitable[object]], status: int = 200
     ) -> Reply:
         """Do it, once for each idempotency key, which is kept where tenants' are."""
-        if call.header("idempotency-key") is None:
+
+        async def done() -> Reply:
             return _encoded(await work(), status)
 
-        async def within(_transaction: Transaction) -> Reply:
-            return _encoded(await work(), status)
-
-        return await self.kit.change(call, within)
+        return await self.kit.do(call, done)
 
 
 def _encoded(found: Any, status: int = 200) -> Reply:  # noqa: ANN401 -- any answer

@@ -85,13 +85,13 @@ class BenchmarkRoutes:
     async def begin(self, call: Call) -> Reply:
         """Begin one, once for each idempotency key."""
 
-        async def work(_transaction: object) -> Reply:
+        async def work() -> Reply:
             run_id = await self.benchmarks.begin(call.body)
             reply = _shown(await shelf.seen(self._database, run_id), 202)
             reply.header("location", f"{_ALL}/{run_id}")
             return reply
 
-        return await self.kit.change(call, work)
+        return await self.kit.do(call, work)
 
     async def listed(self, call: Call) -> Reply:
         """Answer which there were."""
@@ -104,18 +104,18 @@ class BenchmarkRoutes:
     async def cancel(self, call: Call) -> Reply:
         """Have one end."""
 
-        async def work(_transaction: object) -> Reply:
+        async def work() -> Reply:
             return _shown(await shelf.cancel(self._database, call.id()), 202)
 
-        return await self.kit.change(call, work)
+        return await self.kit.do(call, work)
 
     async def baseline(self, call: Call) -> Reply:
         """Make one the baseline."""
 
-        async def work(_transaction: object) -> Reply:
+        async def work() -> Reply:
             return _shown(await shelf.make_baseline(self._database, call.id()))
 
-        return await self.kit.change(call, work)
+        return await self.kit.do(call, work)
 
     async def delete(self, call: Call) -> Reply:
         """Remove one."""
