@@ -28,13 +28,21 @@ _ROOT: Final = f"{API}/performance/events"
 _ID: Final = re.compile(r"[0-9]{1,18}")
 
 
+TraceId = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^[0-9a-f]{32}$", extra={"refused": "must be 32 lower-case hexadecimal digits"}
+    ),
+]
+
+
 class FollowQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Which events to follow."""
 
     type: Type | None = None
     severity: Severity | None = None
     actor_id: UUID | None = None
-    trace_id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")] | None = None
+    trace_id: TraceId | None = None
     route: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
