@@ -97,9 +97,24 @@ class _Supervisor(Multiprocess):
         super().__init__(config, sockets)
         self._tell: Callable[[], None] | None = tell
 
+    def init_processes(self) -> None:
+        """Start the workers."""
+        super().init_processes()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the workers' ends of their pipes, which they have themselves by now.
+
+        Held here too, a pipe would not end with its worker: who is killed while it is asked how it
+        is would be waited for as long as one that is slow to start, and not be replaced meanwhile.
+        """
+        for process in self.processes:
+            process.child_conn.close()
+
     def keep_subprocess_alive(self) -> None:
         """Replace the workers that have died."""
         super().keep_subprocess_alive()
+        self._let_go()
         # Here, for only one thread may ask the workers how they are.
         if self._tell is not None and all(process.is_ready() for process in self.processes):
             self._tell()
