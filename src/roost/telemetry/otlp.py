@@ -10,7 +10,6 @@ from threading import Event, Thread
 from time import monotonic, time_ns
 from uuid import uuid4
 
-from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics.export import MetricExporter
@@ -20,7 +19,8 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 
 from roost.telemetry.logs import describe_record
 from roost.telemetry.metrics import Snapshot
-from roost.telemetry.options import Endpoint, TelemetryOptions
+from roost.telemetry.options import TelemetryOptions
+from roost.telemetry.otlp_endpoint import exporter_options
 from roost.telemetry.otlp_logs import LogSender
 from roost.telemetry.otlp_metrics import MetricEncoder
 from roost.telemetry.spans import SpanKeeper
@@ -55,7 +55,7 @@ class Export:
         self.spans: SpanKeeper | None = None
         if options.traces is not None:
             self._processor = BatchSpanProcessor(
-                _span_exporter(options.traces),
+                OTLPSpanExporter(**exporter_options(options.traces)),
                 max_queue_size=options.batching.queue,
                 schedule_delay_millis=options.batching.delay,
                 max_export_batch_size=options.batching.batch,
@@ -70,7 +70,7 @@ class Export:
         def send(exporter: MetricExporter) -> None:
             exporter.export(self._encoder.encode(read(), time_ns()))
 
-        exporter = _metric_exporter(self._options.metrics)
+        exporter = OTLPMetricExporter(**exporter_options(self._options.metrics))
         self._loop = _MetricLoop(exporter, self._options.metric_interval, send)
 
     def shutdown(self, timeout: float) -> None:
@@ -120,27 +120,3 @@ class _MetricLoop:
             except Exception:  # noqa: BLE001
                 # A bad export must not end all later ones.
                 _log.exception("metrics could not be exported")
-
-
-def _span_exporter(endpoint: Endpoint) -> OTLPSpanExporter:
-    return OTLPSpanExporter(
-        endpoint=endpoint.url,
-        certificate_file=endpoint.certificate,
-        client_key_file=endpoint.client_key,
-        client_certificate_file=endpoint.client_certificate,
-        headers=endpoint.headers,
-        timeout=endpoint.timeout,
-        compression=Compression(endpoint.compression),
-    )
-
-
-def _metric_exporter(endpoint: Endpoint) -> OTLPMetricExporter:
-    return OTLPMetricExporter(
-        endpoint=endpoint.url,
-        certificate_file=endpoint.certificate,
-        client_key_file=endpoint.client_key,
-        client_certificate_file=endpoint.client_certificate,
-        headers=endpoint.headers,
-        timeout=endpoint.timeout,
-        compression=Compression(endpoint.compression),
-    )

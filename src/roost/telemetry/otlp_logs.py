@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
-from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
@@ -13,6 +12,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import TraceFlags
 
 from roost.telemetry.options import Batching, Endpoint
+from roost.telemetry.otlp_endpoint import exporter_options
 
 Describe = Callable[[logging.LogRecord], dict[str, Any]]
 """Gives a record as it may be shown: `event` is its message."""
@@ -40,7 +40,7 @@ class LogSender(logging.Handler):
         self._provider = LoggerProvider(resource, shutdown_on_exit=False)
         self._provider.add_log_record_processor(
             BatchLogRecordProcessor(
-                _exporter(endpoint),
+                OTLPLogExporter(**exporter_options(endpoint)),
                 schedule_delay_millis=batching.delay,
                 max_export_batch_size=batching.batch,
                 max_queue_size=batching.queue,
@@ -80,15 +80,3 @@ class LogSender(logging.Handler):
                 **{name: str(value) for name, value in event.items() if name not in _OWN},
             },
         )
-
-
-def _exporter(endpoint: Endpoint) -> OTLPLogExporter:
-    return OTLPLogExporter(
-        endpoint=endpoint.url,
-        certificate_file=endpoint.certificate,
-        client_key_file=endpoint.client_key,
-        client_certificate_file=endpoint.client_certificate,
-        headers=endpoint.headers,
-        timeout=endpoint.timeout,
-        compression=Compression(endpoint.compression),
-    )
