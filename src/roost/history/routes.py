@@ -27,7 +27,7 @@ from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
 from roost.web.paging import COUNT_CAP, PageQuery, encode_cursor
 from roost.web.query import invalid
-from roost.web.reply import Reply, item
+from roost.web.reply import Reply, encoded
 
 READ, WRITE = "history:read", "history:write"
 TAG = "history"
@@ -71,7 +71,7 @@ class HistoryRoutes:
             raise invalid("cursor", "needs one kind", "conflict")
         moment = await read_moment(self.kit.database, query.as_of)
         shown = [await self._page(call, kind, moment) for kind in kinds]
-        return self.kit.conditional(call, _encoded({"asOf": moment.shown(), "kinds": shown}))
+        return self.kit.conditional(call, encoded({"asOf": moment.shown(), "kinds": shown}))
 
     async def _page(self, call: Call, kind: Kind, moment: Moment) -> Mapping[str, Any]:
         query = PageQuery(limit=call.query.limit, cursor=call.query.cursor)
@@ -113,7 +113,7 @@ class HistoryRoutes:
             counts = [
                 {"kind": kind.name} | _counted(each) for kind, each in zip(kinds, done, strict=True)
             ]
-            return _encoded(
+            return encoded(
                 {
                     "asOf": moment.shown(),
                     "before": before.shown(),
@@ -128,7 +128,3 @@ class HistoryRoutes:
 
 def _counted(done: Done) -> dict[str, int]:
     return {name: len(getattr(done, name)) for name in ("created", "changed", "deleted", "kept")}
-
-
-def _encoded(document: Mapping[str, Any]) -> Reply:
-    return item(msgspec.json.encode(document).decode())

@@ -14,7 +14,7 @@ from roost.performance.indexes import indexes
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
 from roost.web.query import invalid
-from roost.web.reply import Reply, item
+from roost.web.reply import Reply, encoded
 from roost.web.structs import Incoming
 
 READ: Final = "performance:read"
@@ -75,32 +75,28 @@ class ChangeRoutes:
         for advice in advised.items:
             if advice.sql == wanted.sql:
                 try:
-                    return _encoded(await self.applier.begin(advice, call.principal.user_id), 202)
+                    return encoded(await self.applier.begin(advice, call.principal.user_id), 202)
                 except Busy:
                     raise ProblemError(errors.INDEX_CHANGE_RUNNING) from None
         raise invalid("sql", "must be the `sql` of what GET /performance/indexes advises now")
 
     async def list(self, call: Call) -> Reply:
         """Answer which there were."""
-        return _encoded(await self.applier.list(call.query.limit))
+        return encoded(await self.applier.list(call.query.limit))
 
     async def show(self, call: Call) -> Reply:
         """Answer how one goes."""
-        return _encoded(await self._found(call))
+        return encoded(await self._found(call))
 
     async def cancel(self, call: Call) -> Reply:
         """Ask for it to stop; what has ended stays as it is."""
         found = await self._found(call)
         if found.state == "running" and self.applier.is_able:
             await self.applier.cancel(found.id)
-        return _encoded(await self._found(call), 202)
+        return encoded(await self._found(call), 202)
 
     async def _found(self, call: Call) -> IndexChange:
         found = await self.applier.find(call.id())
         if found is None:
             raise ProblemError(errors.INDEX_CHANGE_NOT_FOUND)
         return found
-
-
-def _encoded(found: object, status: int = 200) -> Reply:
-    return item(msgspec.json.encode(found).decode(), status)

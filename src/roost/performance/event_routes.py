@@ -16,7 +16,7 @@ from roost.performance.events import Event, Events, Severity, Type, Wanted, even
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.event_stream import KEEP_ALIVE, EventStream, event
 from roost.web.query import invalid
-from roost.web.reply import Reply, item
+from roost.web.reply import Reply, encoded
 
 READ: Final = "performance:read"
 TAG: Final = "performance"
@@ -83,7 +83,7 @@ class EventRoutes:
             before=query.before,
             most=query.limit,
         )
-        return item(msgspec.json.encode(found).decode())
+        return encoded(found)
 
     async def stream(self, call: Call) -> Reply:
         """Answer with what comes, from the last that the reader has had."""

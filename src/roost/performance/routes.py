@@ -33,7 +33,7 @@ from roost.performance.trends import Trends, trends
 from roost.telemetry.metrics import Snapshot
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
-from roost.web.reply import Reply, item
+from roost.web.reply import Reply, encoded
 
 READ: Final = "performance:read"
 WRITE: Final = "performance:write"
@@ -134,7 +134,7 @@ class PerformanceRoutes:
     async def overview(self, call: Call) -> Reply:
         """Answer how everything does."""
         within: Range = call.query.range
-        return _encoded(await overview(self._database, self.kit.database, self.totals(), within))
+        return encoded(await overview(self._database, self.kit.database, self.totals(), within))
 
     async def queries(self, call: Call) -> Reply:
         """Answer which statements cost most."""
@@ -146,7 +146,7 @@ class PerformanceRoutes:
             most=wanted.limit,
             search=wanted.search,
         )
-        return _encoded(found)
+        return encoded(found)
 
     async def query(self, call: Call) -> Reply:
         """Answer what one statement does."""
@@ -157,7 +157,7 @@ class PerformanceRoutes:
         found = await query(self._database, self.kit.database, number, call.query.range)
         if found is None:
             raise ProblemError(errors.QUERY_NOT_FOUND)
-        return _encoded(found)
+        return encoded(found)
 
     async def slow(self, call: Call) -> Reply:
         """Answer which statements took long."""
@@ -169,17 +169,17 @@ class PerformanceRoutes:
             slow_ms=self.slow_ms,
             most=wanted.limit,
         )
-        return _encoded(found)
+        return encoded(found)
 
     async def errors(self, call: Call) -> Reply:
         """Answer which errors were met."""
         wanted: ErrorsQuery = call.query
-        return _encoded(await faults(self._database, SECONDS[wanted.range], wanted.limit))
+        return encoded(await faults(self._database, SECONDS[wanted.range], wanted.limit))
 
     async def trends(self, call: Call) -> Reply:
         """Answer which statements get slower."""
         within: Range = call.query.range
-        return _encoded(await trends(self._database, within, SECONDS[within]))
+        return encoded(await trends(self._database, within, SECONDS[within]))
 
     async def analyze(self, call: Call) -> Reply:
         """Make a report and answer with it."""
@@ -192,20 +192,20 @@ class PerformanceRoutes:
                 slow_ms=self.slow_ms,
                 min_window_days=self.index_window_days,
             )
-            return _encoded(made, 201)
+            return encoded(made, 201)
 
         return await self.kit.do(call, work)
 
     async def reports(self, call: Call) -> Reply:
         """Answer which reports there are."""
-        return _encoded(await all_stored(self._database, call.query.limit))
+        return encoded(await all_stored(self._database, call.query.limit))
 
     async def report(self, call: Call) -> Reply:
         """Answer a report."""
         found = await stored(self._database, call.id())
         if found is None:
             raise ProblemError(errors.REPORT_NOT_FOUND)
-        return _encoded(found)
+        return encoded(found)
 
     async def _indexes(self, database: Database) -> Indexes:
         return await indexes(database, min_window_days=self.index_window_days)
@@ -221,11 +221,7 @@ class PerformanceRoutes:
         ask: Callable[[Any], Awaitable[Any]],
     ) -> Endpoint:
         async def answer(_call: Call) -> Reply:
-            return _encoded(await ask(self._database))
+            return encoded(await ask(self._database))
 
         return Endpoint("GET", f"{_ROOT}/{name}", answer, Contract(
             summary, READ, returns=returns, tag=TAG))  # fmt: skip
-
-
-def _encoded(found: object, status: int = 200) -> Reply:
-    return item(msgspec.json.encode(found).decode(), status)

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
+import msgspec
+
 JSON = b"application/json"
 PROBLEM = b"application/problem+json"
 
@@ -64,6 +66,11 @@ class Streamed(Reply):
 def item(text: str, status: int = 200) -> Reply:
     """Wrap one JSON value, made by the database, as `{"data": …}`."""
     return Reply(b'{"data":' + text.encode() + b"}", status)
+
+
+def encoded(found: object, status: int = 200) -> Reply:
+    """Write a value as JSON and wrap it as `item` does."""
+    return item(msgspec.json.encode(found).decode(), status)
 
 
 def empty() -> Reply:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
@@ -31,7 +31,7 @@ from roost.performance.alerts.model import (
 from roost.performance.alerts.sending import Sender
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
-from roost.web.reply import Reply, empty, item
+from roost.web.reply import Reply, empty, encoded
 
 READ: Final = "performance:read"
 WRITE: Final = "performance:write"
@@ -136,15 +136,15 @@ class AlertRoutes:
 
     async def metrics(self, _call: Call) -> Reply:
         """Answer what can be watched."""
-        return _encoded(METRICS)
+        return encoded(METRICS)
 
     async def rules(self, _call: Call) -> Reply:
         """Answer every rule."""
-        return _encoded(await rules.rules(self._database))
+        return encoded(await rules.rules(self._database))
 
     async def rule(self, call: Call) -> Reply:
         """Answer one rule."""
-        return _encoded(await rules.rule(self._database, call.id()))
+        return encoded(await rules.rule(self._database, call.id()))
 
     async def create_rule(self, call: Call) -> Reply:
         """Make a rule."""
@@ -153,7 +153,7 @@ class AlertRoutes:
     async def change_rule(self, call: Call) -> Reply:
         """Change a rule."""
         by = call.principal.user_id
-        return _encoded(await rules.change(self._database, call.id(), call.body, by))
+        return encoded(await rules.change(self._database, call.id(), call.body, by))
 
     async def delete_rule(self, call: Call) -> Reply:
         """Delete a rule."""
@@ -162,11 +162,11 @@ class AlertRoutes:
 
     async def channels(self, _call: Call) -> Reply:
         """Answer every channel."""
-        return _encoded(await channels.channels(self._database))
+        return encoded(await channels.channels(self._database))
 
     async def channel(self, call: Call) -> Reply:
         """Answer one channel."""
-        return _encoded(await channels.channel(self._database, call.id()))
+        return encoded(await channels.channel(self._database, call.id()))
 
     async def create_channel(self, call: Call) -> Reply:
         """Make a channel. Only the first answer has its secret, and no cache keeps it."""
@@ -178,14 +178,14 @@ class AlertRoutes:
 
         reply = await self._once(call, create, 201)
         if made:
-            reply.body = _encoded(made[0]).body
+            reply.body = encoded(made[0]).body
         reply.header("cache-control", "no-store")
         return reply
 
     async def change_channel(self, call: Call) -> Reply:
         """Change a channel."""
         changed = await channels.change(self._database, self.sender, call.id(), call.body)
-        return _encoded(changed)
+        return encoded(changed)
 
     async def delete_channel(self, call: Call) -> Reply:
         """Delete a channel."""
@@ -205,7 +205,7 @@ class AlertRoutes:
         found = await deliveries.deliveries(
             self._database, state=wanted.state, channel_id=wanted.channel_id, most=wanted.limit
         )
-        return _encoded(found)
+        return encoded(found)
 
     async def events(self, call: Call) -> Reply:
         """Answer which alerts there are and were."""
@@ -218,11 +218,11 @@ class AlertRoutes:
             before=wanted.cursor,
             most=wanted.limit,
         )
-        return _encoded(found)
+        return encoded(found)
 
     async def event(self, call: Call) -> Reply:
         """Answer one alert."""
-        return _encoded(await events.event(self._database, call.id()))
+        return encoded(await events.event(self._database, call.id()))
 
     async def acknowledge(self, call: Call) -> Reply:
         """Note who has seen an alert."""
@@ -240,10 +240,6 @@ class AlertRoutes:
         """Do it, once for each idempotency key, which is kept where tenants' are."""
 
         async def done() -> Reply:
-            return _encoded(await work(), status)
+            return encoded(await work(), status)
 
         return await self.kit.do(call, done)
-
-
-def _encoded(found: Any, status: int = 200) -> Reply:  # noqa: ANN401 -- any answer
-    return item(msgspec.json.encode(found).decode(), status)
