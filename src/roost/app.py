@@ -247,14 +247,7 @@ class Application:
         self._run_beside(listener.run())
         doctor = await self._open_doctor(database, secrets, telemetry, care)
         parts = Parts(
-            database,
-            doctor,
-            listener,
-            authenticator,
-            telemetry,
-            limits,
-            background,
-            shapes,
+            database, doctor, listener, authenticator, telemetry, limits, background, shapes
         )
         self._inner = telemetry.middleware(self._assemble(parts, present, secrets))
         if self._settings.providers:

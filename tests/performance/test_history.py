@@ -295,8 +295,6 @@ async def test_peaks_of_a_day_are_not_evened_out(ask: Ask, connect: Connect) -> 
 
 async def test_what_could_not_be_stored_is_stored_later(watched: Watched, ask: Ask) -> None:
     await watched.run(SLEEP, seconds=0.12)
-    async with watched.house.database.connection():
-        pass
     tally = watched.telemetry.tally
     slow = tally.take_slow()
     tally.put_back_others(slow, (), ())

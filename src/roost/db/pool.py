@@ -127,7 +127,7 @@ async def _timed(
         observer.statement(name, started, ended, error)
         if ended - started >= observer.slow_ns and statement is not None:
             # Behind PgBouncer the process is its own.
-            is_known = isinstance(connection, PooledConnection) is False and not is_gone(connection)
+            is_known = not (isinstance(connection, PooledConnection) or is_gone(connection))
             pid = connection.get_server_pid() if is_known else 0
             observer.slow(name, statement.sql, pid, ended - started, error)
 

@@ -281,7 +281,10 @@ async def query(
         return None
     one = found[0]
     series = await _SERIES.ask(doctor, **place, step=STEPS[within])
-    fine = await _SERIES.ask(doctor, **place, step=3_600.0 if is_coarse(seconds) else 60.0)
+    fine_step = 3_600.0 if is_coarse(seconds) else 60.0
+    fine = series
+    if fine_step != STEPS[within]:
+        fine = await _SERIES.ask(doctor, **place, step=fine_step)
     merged = []
     if one.name is not None:
         merged = await latencies.CALLERS.ask(doctor, seconds=seconds, name=one.name)
