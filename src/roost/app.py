@@ -25,6 +25,10 @@ from roost.db.target import extensions
 from roost.environments.past import ENVIRONMENT_KIND
 from roost.environments.routes import EnvironmentRoutes
 from roost.environments.tables import environments
+from roost.executions import leases
+from roost.executions.leases import keep_expiring
+from roost.executions.routes import ExecutionRoutes
+from roost.executions.tables import executions, steps
 from roost.history.routes import HistoryRoutes
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.login.provider_login import ProviderLogin, provider_login
@@ -86,6 +90,7 @@ SCHEMA_TOOLS: Mapping[str, object] = {
     "alerts": kept.install_sql("alerts"),
     "benchmarks": kept.install_sql("benchmarks"),
     "events": kept.install_sql("events"),
+    "executions": leases.install_sql(),
 }
 """What schema revisions need of rooms above `db`."""
 
@@ -99,6 +104,8 @@ PUBLISHED: Mapping[str, Published] = {
     "tasks": _published(tasks, "tasks:read", None, "search"),
     "messages": _published(messages, "tasks:read"),
     "environments": _published(environments, "environments:read"),
+    "executions": _published(executions, "executions:read"),
+    "steps": _published(steps, "executions:read"),
     "migrations": _published(migration_rows, "migration:read", "user_id"),
     "users": replace(_published(workspace_users, "users:read"), stored_as="workspace_users"),
 }
@@ -128,6 +135,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *IdentityRoutes(kit, authenticator, production, public_url, limits, logins).endpoints(),
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
+        *ExecutionRoutes(kit, secrets).endpoints(),
         *HistoryRoutes(kit, (ENVIRONMENT_KIND, TASK_KIND, MESSAGE_KIND)).endpoints(),
         *MigrationRoutes(kit, secrets, dump_limit, background).endpoints(),
         *MigrationPages(kit, authenticator).endpoints(),
@@ -230,6 +238,7 @@ class Application:
         days = self._settings.journal_retention_days
         self._run_beside(keep_up(database.connection, keep_days=days, lost=(DatabaseError,)))
         self._run_beside(keep_clean(database))
+        self._run_beside(keep_expiring(database, ticker.announce))
         async with database.connection() as connection:
             present = await extensions(connection)
         limits = Limits(self._redis())

@@ -1,38 +1,17 @@
 """An environment's config: a JSON object whose numbers are kept digit by digit."""
 
-from decimal import Decimal
 from typing import Any
 
 import msgspec
-from msgspec import Raw
 
 from roost import errors
 from roost.environments.model import CONFIG_LIMIT
 from roost.errors import FieldError, ProblemError
 from roost.web import body
 from roost.web.merge import merge_patch
+from roost.web.numbers import exactly
 
-MAX_PLACES = 1000
-"""Zeros that an exponent may stand for; without a limit, few bytes could become gigabytes."""
-
-
-def _exactly(text: str) -> Raw:
-    """Keep a number as PostgreSQL will write it: without an exponent."""
-    try:
-        number = Decimal(text)
-    except ArithmeticError as error:
-        raise ValueError(_out_of_range(text)) from error
-    exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int) or max(abs(exponent), number.adjusted()) > MAX_PLACES:
-        raise ValueError(_out_of_range(text))
-    return Raw(b"0" if not number and exponent > 0 else format(number, "f").encode())
-
-
-def _out_of_range(text: str) -> str:
-    return f"The number {text[:30]} has more than {MAX_PLACES} places"
-
-
-_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=_exactly)
+_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=exactly)
 
 
 def read_config(raw: bytes) -> dict[str, Any]:

@@ -118,6 +118,14 @@ Index(
     tasks.c.assignee_id,
     postgresql_where=tasks.c.assignee_id.is_not(None),
 )
+Index(
+    "tasks_queue_idx",
+    tasks.c.workspace_id,
+    text("array_position('{urgent,high,medium,low}'::text[], priority)"),
+    tasks.c.created_at,
+    tasks.c.id,
+    postgresql_where=text("status = 'pending' and archived_at is null"),
+)
 Index("tasks_search_idx", tasks.c.search, postgresql_using="gin")
 
 

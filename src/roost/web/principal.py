@@ -15,6 +15,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "tasks:write": _MEMBERS,
     "environments:read": _ALL,
     "environments:write": _MEMBERS,
+    "executions:read": _ALL,
+    "executions:write": _MEMBERS,
     "users:read": _ALL,
     "users:write": _ALL,
     "workspaces:read": _ALL,

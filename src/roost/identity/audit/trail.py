@@ -42,6 +42,7 @@ ACTIONS: Mapping[str, str] = {
     "invitation.revoked": "An invitation was revoked.",
     "secret.set": "Secrets were set: an environment's, or a user's own by a migration.",
     "secret.deleted": "Secrets were removed, an environment's or a user's own.",
+    "secret.revealed": "An environment's secrets were handed to whoever claimed a task.",
     "data.exported": "Data was exported.",
     "migration.undone": "A migration of a browser's data was undone, or its undo was.",
     "data.erased": "A user's data was erased.",

@@ -48,6 +48,8 @@ FATES: Mapping[str, tuple[Fate, str]] = {
     "environment_secrets": ("kept", "the workspace works with them"),
     "tasks": ("kept", "work in a shared workspace"),
     "messages": ("kept", "work in a shared workspace"),
+    "executions": ("kept", "work in a shared workspace"),
+    "steps": ("kept", "work in a shared workspace"),
     "migrations": ("deleted", "a move of their browser's data"),
     "migration_dumps": ("deleted", "their browser's data"),
     "migration_backups": ("deleted", "rows of theirs as they were"),

@@ -1,0 +1,1 @@
+"""Agents' runs: claimed, recorded in steps, and walked through in time."""

@@ -1,0 +1,324 @@
+"""The statements on runs, compiled once per shape."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    insert,
+    literal_column,
+    null,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from roost.db.jsontext import Finished, object_text
+from roost.db.keyset import Ordering
+from roost.db.statements import SHAPES, Statement, compiled
+from roost.db.tenancy import TENANT_ID, TRANSACTION_ID, USER_ID, change_cte, tenant_read
+from roost.environments.tables import environment_secrets, environments
+from roost.executions.tables import executions, steps
+from roost.tasks.queries import task_json
+from roost.tasks.tables import tasks
+from roost.web.lists import Listing
+
+_c = executions.c
+_PLAIN: Final = frozenset({"status"})
+_WORKSPACE: Final[ColumnElement[Any]] = bindparam("workspace", type_=Uuid)
+_mine = (_c.workspace_id == _WORKSPACE) & (_c.id == bindparam("execution", type_=Uuid))
+
+
+def execution_json(
+    columns: Any,  # noqa: ANN401 -- a column collection
+    extra: Mapping[str, Any] | None = None,
+) -> ColumnElement[str]:
+    """Write one run as JSON text, from a table's or sub-select's columns."""
+    c = columns
+    last = (
+        select(func.max(steps.c.number))
+        .where(steps.c.workspace_id == c.workspace_id, steps.c.execution_id == c.id)
+        .scalar_subquery()
+    )
+    origin = object_text({"id": c.forked_from_id, "step": c.forked_from_step})
+    used = object_text({"tokensIn": c.tokens_in, "tokensOut": c.tokens_out, "cost": c.cost})
+    fields = {
+        "id": c.id,
+        "workspaceId": c.workspace_id,
+        "taskId": c.task_id,
+        "environmentId": c.environment_id,
+        "agent": c.agent,
+        "agentVersion": c.agent_version,
+        "status": c.status,
+        "claimedBy": c.claimed_by,
+        "leaseSeconds": c.lease_seconds,
+        "leaseExpiresAt": c.lease_expires_at,
+        "heartbeatAt": c.heartbeat_at,
+        "forkedFrom": Finished(case((c.forked_from_id.is_not(None), origin), else_=null())),
+        "input": c.input,
+        "output": c.output,
+        "error": c.error,
+        "usage": Finished(used),
+        "traceId": c.trace_id,
+        "stepCount": Finished(cast(func.coalesce(last, 0), Text)),
+        "createdBy": c.created_by,
+        "version": c.version,
+        "createdAt": c.created_at,
+        "updatedAt": c.updated_at,
+        "startedAt": c.started_at,
+        "finishedAt": c.finished_at,
+    }
+    return object_text({**fields, **(extra or {})}, plain=_PLAIN)
+
+
+_FIELDS: Final = {column.name: column for column in _c}
+
+
+def _any(column: ColumnElement[Any], name: str, kind: Any = Text) -> ColumnElement[bool]:  # noqa: ANN401 -- an SQL type
+    return column == func.any(bindparam(name, type_=ARRAY(kind)))
+
+
+EXECUTIONS: Final = Listing(
+    name="executions.page",
+    rows=select().select_from(executions).where(_c.workspace_id == TENANT_ID),
+    fields=_FIELDS,
+    unique=_c.id,
+    orderings={
+        "createdAt": Ordering(_c.created_at),
+        "updatedAt": Ordering(_c.updated_at),
+        "startedAt": Ordering(_c.started_at),
+        "finishedAt": Ordering(_c.finished_at),
+        "status": Ordering(_c.status),
+    },
+    default="-createdAt",
+    conditions={
+        "status": _any(_c.status, "status"),
+        "task": _any(_c.task_id, "task", Uuid),
+        "environment": _any(_c.environment_id, "environment", Uuid),
+        "agent": _any(_c.agent, "agent"),
+        "claimed_by": _any(_c.claimed_by, "claimed_by", Uuid),
+        "forked_from": _any(_c.forked_from_id, "forked_from", Uuid),
+        "created_after": _c.created_at > bindparam("created_after", type_=_c.created_at.type),
+        "created_before": _c.created_at < bindparam("created_before", type_=_c.created_at.type),
+    },
+    as_text=execution_json,
+)
+EXECUTION: Final = tenant_read(
+    "select executions.item",
+    select(execution_json(_c).label("body"), _c.version).where(
+        _c.workspace_id == TENANT_ID, _c.id == bindparam("execution", type_=Uuid)
+    ),
+)
+READ: Final = compiled(
+    "select executions.item",
+    select(_c.id, _c.version, execution_json(_c).label("body")).where(_mine),
+)
+LOCK_TASK: Final = compiled(
+    "select executions.task",
+    select(tasks.c.id, tasks.c.status, tasks.c.archived_at)
+    .where(
+        tasks.c.workspace_id == _WORKSPACE,
+        tasks.c.id == select(_c.task_id).where(_mine).scalar_subquery(),
+    )
+    .with_for_update(key_share=True),
+)
+"""Locks the task of a run; before the run itself, as everybody does who needs both."""
+LOCK: Final = compiled(
+    "select executions.lock",
+    select(
+        _c.id,
+        _c.task_id,
+        _c.status,
+        _c.version,
+        _c.claimed_by,
+        _c.lease_seconds,
+        (_c.lease_expires_at <= func.clock_timestamp()).label("is_overdue"),
+        func.coalesce(_c.started_at, _c.created_at).label("since"),
+        func.clock_timestamp(type_=DateTime(timezone=True)).label("now"),
+    )
+    .where(_mine)
+    .with_for_update(key_share=True),
+)
+_INSERTED: Final = (
+    "id",
+    "task_id",
+    "agent",
+    "agent_version",
+    "input",
+    "trace_id",
+    "created_by",
+    "forked_from_id",
+    "forked_from_step",
+)
+
+
+def _set_to(names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: bindparam(f"new_{name}", type_=_c[name].type) for name in names}
+
+
+def _insert() -> Statement:
+    """Make a queued run of a task that there is. Places: `workspace`, `new_<column>`."""
+    task = select(tasks.c.environment_id).where(
+        tasks.c.workspace_id == _WORKSPACE, tasks.c.id == bindparam("new_task_id", type_=Uuid)
+    )
+    values = _set_to(_INSERTED)
+    statement = (
+        insert(executions)
+        .values(
+            workspace_id=_WORKSPACE,
+            environment_id=task.scalar_subquery(),
+            status="queued",
+            **values,
+        )
+        .returning(_c.id, _c.version, execution_json(_c).label("body"))
+    )
+    return compiled("insert executions", statement)
+
+
+INSERT: Final = _insert()
+
+
+def _renewed() -> dict[str, Any]:
+    """Say that a lease holds for `new_lease_seconds` from now."""
+    now = func.clock_timestamp()
+    seconds = bindparam("new_lease_seconds", type_=Integer)
+    until = now + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return {"heartbeat_at": now, "lease_seconds": seconds, "lease_expires_at": until}
+
+
+@lru_cache(maxsize=SHAPES)
+def execution_update(names: tuple[str, ...], *, lease: bool, starts: bool, ends: bool) -> Statement:
+    """Give the statement that sets these columns. Places: `new_<column>`, `workspace`, `execution`.
+
+    With `lease` it is renewed for `new_lease_seconds`; `starts` and `ends` note when.
+    """
+    values = _set_to(names)
+    now = func.clock_timestamp()
+    if lease:
+        values |= _renewed()
+    if starts:
+        values |= {"started_at": now}
+    if ends:
+        values |= {"finished_at": now, "lease_expires_at": null()}
+    statement = (
+        update(executions)
+        .where(_mine)
+        .values(**values, version=_c.version + 1, updated_at=now)
+        .returning(_c.id, _c.version, execution_json(_c).label("body"))
+    )
+    return compiled("update executions", statement)
+
+
+@lru_cache(maxsize=SHAPES)
+def heartbeat(names: tuple[str, ...]) -> Statement:
+    """Give the statement that renews a lease and sets these columns, the version left as it is.
+
+    A heartbeat is no change that anybody who read the run before must know of.
+    """
+    statement = (
+        update(executions)
+        .where(_mine)
+        .values(**_set_to(names), **_renewed())
+        .returning(_c.id, _c.version, execution_json(_c).label("body"))
+    )
+    return compiled("update executions.lease", statement)
+
+
+ORIGIN: Final = compiled("select executions.origin", select(_c.task_id, _c.input).where(_mine))
+TASK_STATUS: Final = compiled(
+    "select executions.task_status",
+    select(tasks.c.status).where(
+        tasks.c.workspace_id == _WORKSPACE, tasks.c.id == bindparam("task", type_=Uuid)
+    ),
+)
+
+
+class _Fields:
+    """The fields of a row that a function gives back, as if they were a table's columns."""
+
+    def __init__(self, name: str, table: Table) -> None:
+        self._name = name
+        self._table = table
+
+    def __getitem__(self, field: str) -> ColumnElement[Any]:
+        return literal_column(f"(f.{self._name}).{field}", self._table.c[field].type)
+
+    def __getattr__(self, field: str) -> ColumnElement[Any]:
+        return self[field]
+
+
+def _claimed_environment() -> ColumnElement[str]:
+    c, run = environments.c, _Fields("run", executions)
+    shown = object_text(
+        {"id": c.id, "name": c.name, "repository": c.repository, "config": c.config}
+    )
+    return (
+        select(shown)
+        .where(c.workspace_id == run.workspace_id, c.id == run.environment_id)
+        .scalar_subquery()
+    )
+
+
+_CLAIM_PLACES: Final[Mapping[str, Any]] = {
+    "new_id": Uuid,
+    "agent": Text,
+    "agent_version": Text,
+    "environment": Uuid,
+    "labels": ARRAY(Text),
+    "task": Uuid,
+    "lease_seconds": Integer,
+    "trace_id": Text,
+}
+
+
+def _claim(*, alone: bool) -> Statement:
+    """Claim; `alone` brings its own context. No row when nothing waits."""
+    place: ColumnElement[Any] = TENANT_ID if alone else _WORKSPACE
+    whom: ColumnElement[Any] = USER_ID if alone else bindparam("user", type_=Uuid)
+    places = [bindparam(name, type_=kind) for name, kind in _CLAIM_PLACES.items()]
+    # The function runs after the tenant is set, for each of its statements is planned within it.
+    claimed = func.claim_execution(place, whom, *places).table_valued(
+        column("run"), column("task"), name="f"
+    )
+    run, task = _Fields("run", executions), _Fields("task", tasks)
+    extra = {
+        "task": Finished(task_json(task)),
+        "environment": Finished(_claimed_environment()),
+    }
+    secrets = environment_secrets.c
+    sealed = (
+        select(literal_column("1"))
+        .where(
+            secrets.workspace_id == run.workspace_id, secrets.environment_id == run.environment_id
+        )
+        .exists()
+    )
+    body = select(
+        run.id.label("id"),
+        run.version.label("version"),
+        run.environment_id.label("environment_id"),
+        execution_json(run, extra).label("body"),
+        sealed.label("has_secrets"),
+        TRANSACTION_ID.label("xid"),
+    )
+    if alone:
+        body = body.select_from(change_cte().join(claimed.lateral("f"), true()))
+    else:
+        body = body.select_from(claimed)
+    return compiled("select executions.claim", body)
+
+
+CLAIM: Final = _claim(alone=False)
+CLAIM_ALONE: Final = _claim(alone=True)

@@ -1,0 +1,231 @@
+"""Executions over HTTP: the queue, claims, heartbeats, results."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from roost import errors
+from roost.db.pool import Transaction
+from roost.db.sealing import SecretBox
+from roost.errors import ProblemError
+from roost.executions import queries
+from roost.executions.claiming import (
+    WRITE,
+    Lease,
+    claim_alone,
+    claim_anywhere,
+    claim_within,
+    hand_over_secrets,
+    workspaces_to_claim_in,
+)
+from roost.executions.leases import require_lease
+from roost.executions.model import (
+    Claim,
+    Claimed,
+    Execution,
+    ExecutionCreate,
+    ExecutionPatch,
+    ExecutionQuery,
+    Heartbeat,
+)
+from roost.executions.service import change_execution, create_execution, heartbeat, lock_execution
+from roost.executions.states import Known
+from roost.executions.step_routes import StepRoutes
+from roost.executions.travel_routes import TravelRoutes
+from roost.executions.work import Work
+from roost.identity.audit.trail import trail_of
+from roost.tasks.service import in_range
+from roost.web import lists
+from roost.web.endpoint import API, Call, Contract, Endpoint
+from roost.web.etag import expected_version
+from roost.web.kit import Kit, context_of, found, tagged
+from roost.web.query import invalid
+from roost.web.reply import Reply, empty, item
+from roost.web.shown import Shown
+from roost.web.written import Written
+
+READ: Final = "executions:read"
+_ITEM: Final = f"{API}/executions/{{id:str}}"
+_TABLES: Final = frozenset({"executions", "steps"})
+_HELD: Final = (errors.EXECUTION_ENDED, errors.LEASE_EXPIRED, errors.NOT_THE_CLAIMANT)
+
+
+class _Named(msgspec.Struct, rename="camel"):
+    id: UUID
+    workspace_id: UUID
+    environment_id: UUID | None
+
+
+class _Claimed(msgspec.Struct):
+    data: _Named
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRoutes:
+    """The routes of this room."""
+
+    kit: Kit
+    secrets: SecretBox
+    known: Known = field(default_factory=Known)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Give every route with its contract."""
+        return [
+            Endpoint("GET", f"{API}/executions", self.list, Contract(
+                "List executions", READ, query=ExecutionQuery, returns=Execution, paged=True)),
+            Endpoint("POST", f"{API}/executions", self.create, Contract(
+                "Queue an execution of a task", WRITE, body=ExecutionCreate, returns=Execution,
+                status=201, problems=(errors.TASK_NOT_FOUND,))),
+            Endpoint("POST", f"{API}/executions/claim", self.claim, Contract(
+                "Lease the next fitting task; 204 when nothing waits", WRITE, body=Claim,
+                returns=Claimed, status=201, also=(204,))),
+            Endpoint("GET", _ITEM, self.get, Contract(
+                "Read an execution", READ, returns=Execution,
+                problems=(errors.EXECUTION_NOT_FOUND,))),
+            Endpoint("PATCH", _ITEM, self.patch, Contract(
+                "Tell how an execution goes, and what came of it", WRITE, body=ExecutionPatch,
+                returns=Execution, problems=(
+                    errors.EXECUTION_NOT_FOUND, errors.PRECONDITION_FAILED,
+                    errors.INVALID_STATE_TRANSITION, errors.TASK_NOT_CLAIMABLE, *_HELD))),
+            Endpoint("POST", f"{_ITEM}/heartbeat", self.heartbeat, Contract(
+                "Renew an execution's lease", WRITE, body=Heartbeat, returns=Execution,
+                problems=(errors.EXECUTION_NOT_FOUND, *_HELD))),
+            *StepRoutes(self.kit, self.known).endpoints(),
+            *TravelRoutes(self.kit, self.known).endpoints(),
+        ]  # fmt: skip
+
+    async def list(self, call: Call) -> Reply:
+        """Answer a page of executions."""
+        query: ExecutionQuery = call.query
+        given: dict[str, Any] = {
+            name: getattr(query, name)
+            for name in ("status", "task", "environment", "agent", "claimed_by", "forked_from")
+        }
+        for name in ("created_after", "created_before"):
+            given[name] = in_range(name, getattr(query, name))
+        statement, values, sort = lists.prepare(queries.EXECUTIONS, query, given)
+
+        async def read() -> Shown:
+            row = await self.kit.read(call, statement, **values)
+            return Shown.of(lists.answer(query, sort, row))
+
+        return await self.kit.kept(call, _TABLES, read, shared=True)
+
+    async def get(self, call: Call) -> Reply:
+        """Answer one execution."""
+        execution_id = call.id()
+
+        async def read() -> Shown:
+            record = await self.kit.read(call, queries.EXECUTION, execution=execution_id)
+            row = found(record, errors.EXECUTION_NOT_FOUND)
+            return Shown.of(item(row["body"]), row["version"])
+
+        return await self.kit.kept(call, _TABLES, read, shared=True)
+
+    async def create(self, call: Call) -> Reply:
+        """Queue an execution."""
+        principal = call.principal
+
+        async def work(transaction: Transaction) -> Reply:
+            made = await create_execution(
+                transaction, principal.workspace_id, principal.user_id, call.body
+            )
+            return created(made)
+
+        return await self.kit.change(call, work)
+
+    async def patch(self, call: Call) -> Reply:
+        """Change an execution, and its task with it."""
+        expected = expected_version(call.header("if-match"))
+
+        async def work(transaction: Transaction) -> Reply:
+            written = await change_execution(Work.of(call, transaction), call.body, expected)
+            return tagged(written.body, written.version)
+
+        return await self.kit.change(call, work)
+
+    async def heartbeat(self, call: Call) -> Reply:
+        """Renew a lease."""
+
+        async def work(transaction: Transaction) -> Reply:
+            written = await heartbeat(Work.of(call, transaction), call.body)
+            return tagged(written.body, written.version)
+
+        return await self.kit.change(call, work)
+
+    async def claim(self, call: Call) -> Reply:
+        """Lease a task, and hand over the secrets of its environment."""
+        if call.header("idempotency-key") is not None:
+            return await self._claim_once(call)
+        claim: Claim = call.body
+        context = context_of(call)
+        if claim.any_workspace:
+            places = await workspaces_to_claim_in(self.kit.database, context, call.principal)
+            lease = await claim_anywhere(self.kit.database, context, places, claim)
+        else:
+            lease = await claim_alone(self.kit.database, context, claim)
+        if lease is None:
+            return empty()
+        self.kit.ticks.announce()
+        secrets = await self._secrets(call, lease) if lease.has_secrets else {}
+        reply = _leased(lease, secrets)
+        reply.header("roost-txid", lease.xid)
+        return reply
+
+    async def _claim_once(self, call: Call) -> Reply:
+        """Claim once for each idempotency key; what is kept of the answer has no secrets.
+
+        They are handed over each time, for as long as the lease is held: an answer may be lost.
+        """
+        claim: Claim = call.body
+        if claim.any_workspace:
+            raise invalid("anyWorkspace", "can't go with an Idempotency-Key", "conflict")
+
+        async def work(transaction: Transaction) -> Reply:
+            lease = await claim_within(transaction, call.principal, claim)
+            return empty() if lease is None else _leased(lease, {})
+
+        reply = await self.kit.change(call, work)
+        if reply.status != 201:  # noqa: PLR2004 -- nothing was claimed
+            return reply
+        named = msgspec.json.decode(reply.body, type=_Claimed).data
+        lease = Lease(named.workspace_id, named.id, named.environment_id)
+        try:
+            secrets = await self._secrets(call, lease)
+        except ProblemError:  # the lease is held no more: there is nothing to work on
+            return reply
+        reply.body = _with_secrets(reply.body.decode(), secrets).encode()
+        return reply
+
+    async def _secrets(self, call: Call, lease: Lease) -> dict[str, str]:
+        async def work(transaction: Transaction) -> dict[str, str]:
+            user_id = call.principal.user_id
+            held = Work(transaction, lease.workspace_id, user_id, lease.execution_id)
+            require_lease(await lock_execution(held), user_id)
+            return await hand_over_secrets(transaction, lease, self.secrets, trail_of(call))
+
+        context = replace(context_of(call), workspace_id=lease.workspace_id)
+        return await self.kit.database.write(context, work)
+
+
+_NONE: Final = '"secrets":{}}}'
+
+
+def _leased(lease: Lease, secrets: dict[str, str]) -> Reply:
+    body = f'{lease.body[:-1]},"secrets":{msgspec.json.encode(secrets).decode()}}}'
+    reply = tagged(body, lease.version, 201)
+    reply.header("location", f"{API}/executions/{lease.execution_id}")
+    return reply
+
+
+def _with_secrets(body: str, secrets: dict[str, str]) -> str:
+    return f'{body.removesuffix(_NONE)}"secrets":{msgspec.json.encode(secrets).decode()}}}}}'
+
+
+def created(made: Written) -> Reply:
+    """Answer with a run that was made."""
+    reply = tagged(made.body, made.version, 201)
+    reply.header("location", f"{API}/executions/{made.id}")
+    return reply

@@ -1,0 +1,164 @@
+-- Claims and the ends of leases. Whoever locks a task and a run of it locks the task first, or
+-- waits for neither.
+
+-- Makes the overdue runs stale, of one workspace or of all, and their tasks wait again; gives how
+-- many. What somebody is just about to change is left for the next time.
+create or replace function expire_executions(place uuid default null, most integer default 1000)
+returns integer
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $function$
+declare
+    -- Row-level security holds for this function too.
+    before constant text := coalesce(current_setting('roost.workspace_id', true), '');
+    found_in uuid;
+    expired integer := 0;
+    ended_there integer;
+begin
+    for found_in in
+        select distinct d.workspace_id from (
+            select e.workspace_id from public.executions e
+            where e.status in ('starting', 'running', 'awaiting_input')
+                and e.lease_expires_at <= clock_timestamp()
+                and (place is null or e.workspace_id = place)
+            order by e.lease_expires_at limit most
+        ) d
+    loop
+        perform set_config('roost.workspace_id', found_in::text, true);
+        with due as materialized (
+            select e.id, e.task_id
+            from public.executions e
+            join public.tasks t on t.workspace_id = e.workspace_id and t.id = e.task_id
+            where e.workspace_id = found_in
+                and e.status in ('starting', 'running', 'awaiting_input')
+                and e.lease_expires_at <= clock_timestamp()
+            order by e.lease_expires_at limit most
+            for no key update skip locked
+        ),
+        ended as (
+            update public.executions e
+            set status = 'stale', lease_expires_at = null, finished_at = clock_timestamp(),
+                updated_at = clock_timestamp(), version = e.version + 1,
+                error = coalesce(e.error, jsonb_build_object(
+                    'code', 'LEASE_EXPIRED', 'message', 'the lease was not renewed in time'))
+            from due
+            where e.workspace_id = found_in and e.id = due.id
+            returning e.task_id
+        ),
+        waiting as (
+            update public.tasks t
+            set status = 'pending', updated_at = clock_timestamp(), version = t.version + 1
+            from ended
+            where t.workspace_id = found_in and t.id = ended.task_id
+                and t.status in ('in_progress', 'blocked')
+        )
+        select count(*) into ended_there from ended;
+        expired := expired + ended_there;
+    end loop;
+    perform set_config('roost.workspace_id', before, true);
+    return expired;
+end
+$function$;
+revoke all on function expire_executions(uuid, integer) from public;
+grant execute on function expire_executions(uuid, integer) to roost_app;
+
+-- Leases the next fitting task to a claimant, by priority, then by age; of equal priority, runs that
+-- wait in the queue come first. Gives the run and its task, or nothing.
+create or replace function claim_execution(
+    place uuid, whom uuid, new_id uuid, named text, of_version text, only_in uuid,
+    labelled text[], only_task uuid, seconds integer, trace text
+)
+returns table (run public.executions, task public.tasks)
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $function$
+declare
+    ranks integer[];
+    this integer;
+    found_run uuid;
+    found_task uuid;
+begin
+    for turn in 1..2 loop
+        ranks := case when exists (
+            select from public.executions e where e.workspace_id = place and e.status = 'queued'
+        ) then '{1,2,3,4}' else array[null::integer] end;
+        foreach this in array ranks loop
+            if this is not null then
+                select e.id, t.id into found_run, found_task
+                from public.executions e
+                join public.tasks t on t.workspace_id = e.workspace_id and t.id = e.task_id
+                where e.workspace_id = place and e.status = 'queued'
+                    and (e.agent is null or e.agent = named)
+                    and array_position('{urgent,high,medium,low}'::text[], t.priority) = this
+                    and t.status in ('pending', 'in_progress', 'in_review', 'completed', 'failed')
+                    and t.archived_at is null
+                    and (t.assignee_id is null or t.assignee_id = whom)
+                    and (only_in is null or t.environment_id = only_in)
+                    and (labelled is null or t.labels @> labelled)
+                    and (only_task is null or t.id = only_task)
+                    and not exists (
+                        select from public.executions o
+                        where o.workspace_id = place and o.task_id = t.id
+                            and o.status in ('starting', 'running', 'awaiting_input')
+                    )
+                order by e.created_at, e.id
+                limit 1 for no key update skip locked;
+                exit when found;
+            end if;
+            select t.id into found_task
+            from public.tasks t
+            where t.workspace_id = place and t.status = 'pending' and t.archived_at is null
+                and (this is null
+                    or array_position('{urgent,high,medium,low}'::text[], t.priority) = this)
+                and (t.assignee_id is null or t.assignee_id = whom)
+                and (only_in is null or t.environment_id = only_in)
+                and (labelled is null or t.labels @> labelled)
+                and (only_task is null or t.id = only_task)
+                and not exists (
+                    select from public.executions o
+                    where o.workspace_id = place and o.task_id = t.id
+                        and o.status in ('queued', 'starting', 'running', 'awaiting_input')
+                )
+            order by array_position('{urgent,high,medium,low}'::text[], t.priority),
+                t.created_at, t.id
+            limit 1 for no key update skip locked;
+            exit when found;
+        end loop;
+        exit when found_task is not null;
+        -- What an overdue run has held may be the next.
+        exit when public.expire_executions(place) = 0;
+    end loop;
+    if found_task is null then
+        return;
+    end if;
+    update public.tasks t
+    set status = 'in_progress', completed_at = null, updated_at = now(), version = t.version + 1
+    where t.workspace_id = place and t.id = found_task
+    returning t.* into task;
+    if found_run is null then
+        insert into public.executions as e (
+            workspace_id, id, task_id, environment_id, agent, agent_version, status, claimed_by,
+            lease_seconds, lease_expires_at, heartbeat_at, trace_id, created_by, started_at
+        )
+        values (
+            place, new_id, task.id, task.environment_id, named, of_version, 'starting', whom,
+            seconds, now() + make_interval(secs => seconds), now(), trace, whom, now()
+        )
+        returning e.* into run;
+    else
+        update public.executions e
+        set status = 'starting', environment_id = task.environment_id, agent = named,
+            agent_version = coalesce(of_version, e.agent_version), claimed_by = whom,
+            lease_seconds = seconds, lease_expires_at = now() + make_interval(secs => seconds),
+            heartbeat_at = now(), trace_id = coalesce(trace, e.trace_id), started_at = now(),
+            updated_at = now(), version = e.version + 1
+        where e.workspace_id = place and e.id = found_run
+        returning e.* into run;
+    end if;
+    return next;
+end
+$function$;
+revoke all on function claim_execution(
+    uuid, uuid, uuid, text, text, uuid, text[], uuid, integer, text
+) from public;
+grant execute on function claim_execution(
+    uuid, uuid, uuid, text, text, uuid, text[], uuid, integer, text
+) to roost_app;

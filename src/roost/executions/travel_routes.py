@@ -1,0 +1,96 @@
+"""Forks and rollbacks over HTTP."""
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Final
+
+from roost import errors
+from roost.db.pool import Transaction
+from roost.errors import ProblemError
+from roost.executions import queries, step_queries
+from roost.executions.model import Execution, Fork, Rollback, RolledBack
+from roost.executions.states import Known
+from roost.executions.step_routes import step_with_state
+from roost.executions.travel import fork_execution, roll_back
+from roost.executions.work import Work
+from roost.history.moments import read_moment
+from roost.history.restore import Point, tick_of_now
+from roost.tasks.history_routes import restore_task
+from roost.web.endpoint import API, Call, Contract, Endpoint
+from roost.web.kit import Kit, found, tagged
+from roost.web.reply import Reply, item
+
+_WRITE: Final = "executions:write"
+_ITEM: Final = f"{API}/executions/{{id:str}}"
+_MISSING: Final = (errors.EXECUTION_NOT_FOUND, errors.STEP_NOT_FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class TravelRoutes:
+    """The routes of going back. `known` are the states that this worker has seen last."""
+
+    kit: Kit
+    known: Known
+
+    def endpoints(self) -> list[Endpoint]:
+        """Give every route with its contract."""
+        return [
+            Endpoint("POST", f"{_ITEM}/fork", self.fork, Contract(
+                "Queue an execution that begins with the state after a step", _WRITE, body=Fork,
+                returns=Execution, status=201, problems=_MISSING)),
+            Endpoint("POST", f"{_ITEM}/rollback", self.rollback, Contract(
+                "Go back to a checkpoint of an execution that has ended", _WRITE, body=Rollback,
+                returns=RolledBack, problems=(
+                    *_MISSING, errors.EXECUTION_LIVE, errors.NOT_A_CHECKPOINT,
+                    errors.TASK_NOT_FOUND, errors.MOMENT_NOT_KEPT, errors.CONFLICT))),
+        ]  # fmt: skip
+
+    async def fork(self, call: Call) -> Reply:
+        """Begin anew from a step."""
+
+        async def work(transaction: Transaction) -> Reply:
+            made = await fork_execution(Work.of(call, transaction), call.body, self.known)
+            reply = tagged(made.body, made.version, 201)
+            reply.header("location", f"{API}/executions/{made.id}")
+            return reply
+
+        return await self.kit.change(call, work)
+
+    async def rollback(self, call: Call) -> Reply:
+        """Go back to a checkpoint."""
+        wanted: Rollback = call.body
+        point = await self._then(call, wanted) if wanted.include_task else None
+
+        async def work(transaction: Transaction) -> Reply:
+            here = Work.of(call, transaction)
+            run, step, state = await roll_back(here, wanted, self.known)
+            task = "null"
+            if point is not None:
+                restored = await restore_task(
+                    transaction,
+                    here.workspace_id,
+                    run["task_id"],
+                    point,
+                    None,
+                    with_messages=True,
+                )
+                task = restored.body
+            row = found(
+                await transaction.row(queries.READ, **here.place), errors.EXECUTION_NOT_FOUND
+            )
+            shown = step_with_state(step, state)
+            return item(f'{{"step":{shown},"execution":{row["body"]},"task":{task}}}')
+
+        return await self.kit.change(call, work)
+
+    async def _then(self, call: Call, wanted: Rollback) -> Point:
+        """Find the moment of the checkpoint, to read task and messages at."""
+        row = await self.kit.read(
+            call, step_queries.STATE["number"], execution=call.id(), number=wanted.step
+        )
+        if found(row, errors.EXECUTION_NOT_FOUND)["number"] is None:
+            raise ProblemError(errors.STEP_NOT_FOUND, f"the execution has no step {wanted.step}")
+        await tick_of_now(self.kit.database)
+        at = row["at"].astimezone(UTC).isoformat()
+        moment = await read_moment(self.kit.database, at)
+        return Point(moment, moment)

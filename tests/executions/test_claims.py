@@ -1,0 +1,242 @@
+"""Claims: what waits is leased to one claimant, in the right order, with its secrets."""
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+import httpx
+
+from tests.executions.talking import API, claim, claims_nothing, data, make_task, patch, problem
+from tests.support.house import House
+
+
+async def test_a_claim_leases_the_task_and_moves_it_on(alice: httpx.AsyncClient) -> None:
+    task = await make_task(alice, title="Fix the login")
+    answer = await alice.post(
+        f"{API}/executions/claim",
+        json={"agent": "fixer", "agentVersion": "1.2", "leaseSeconds": 30},
+    )
+    assert answer.status_code == 201
+    assert answer.headers["roost-txid"].isdigit()
+    run = answer.json()["data"]
+    assert answer.headers["location"] == f"{API}/executions/{run['id']}"
+    assert (run["taskId"], run["agent"], run["agentVersion"]) == (task, "fixer", "1.2")
+    assert run["status"] == "starting"
+    assert run["leaseSeconds"] == 30
+    assert run["leaseExpiresAt"] > run["startedAt"]
+    assert run["task"]["title"] == "Fix the login"
+    assert run["task"]["status"] == "in_progress"
+    assert run["environment"] is None
+    assert run["secrets"] == {}
+    assert (await data(alice, f"/tasks/{task}"))["status"] == "in_progress"
+    shown = await data(alice, f"/executions/{run['id']}")
+    assert shown == {key: run[key] for key in shown}
+
+
+async def test_when_nothing_waits_a_claim_is_empty(alice: httpx.AsyncClient) -> None:
+    answer = await alice.post(f"{API}/executions/claim", json={"agent": "fixer"})
+    assert answer.status_code == 204
+    assert answer.content == b""
+
+
+async def test_the_most_urgent_then_the_oldest_comes_first(alice: httpx.AsyncClient) -> None:
+    wanted = []
+    for priority in ("urgent", "high", "medium", "low"):
+        wanted += [f"{priority} {number}" for number in (1, 2)]
+    for priority in ("low", "urgent", "medium", "high"):
+        for number in (1, 2):
+            await make_task(alice, title=f"{priority} {number}", priority=priority)
+    claimed = [(await claim(alice))["task"]["title"] for _ in wanted]
+    assert claimed == wanted
+    assert await claims_nothing(alice)
+
+
+async def test_only_what_fits_is_claimed(alice: httpx.AsyncClient, house: House) -> None:
+    made = await alice.post(f"{API}/environments", json={"name": "backend"})
+    environment = made.json()["data"]["id"]
+    await make_task(alice, title="elsewhere")
+    here = await make_task(
+        alice, title="here", environmentId=environment, labels=["python", "small"]
+    )
+    assert await claims_nothing(alice, environmentId=environment, labels=["rust"])
+    run = await claim(alice, environmentId=environment, labels=["small"])
+    assert run["taskId"] == here
+    assert run["environment"]["name"] == "backend"
+    assert run["environmentId"] == environment
+    mine = str(house.people.known["alice"].user_id)
+    assert run["claimedBy"] == mine
+
+
+async def test_a_task_that_is_not_pending_is_left_alone(alice: httpx.AsyncClient) -> None:
+    await make_task(alice, status="paused")
+    await make_task(alice, status="blocked")
+    await make_task(alice, archivedAt="2026-01-01T00:00:00Z")
+    assert await claims_nothing(alice)
+
+
+async def test_a_claim_sees_its_own_workspace_only(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    task = await make_task(alice)
+    assert await claims_nothing(bob)
+    assert await claims_nothing(bob, taskId=task)
+    assert (await claim(alice))["taskId"] == task
+
+
+async def test_two_runs_of_a_task_are_never_live_at_once(alice: httpx.AsyncClient) -> None:
+    task = await make_task(alice)
+    first = await claim(alice)
+    queued = await alice.post(f"{API}/executions", json={"taskId": task})
+    assert queued.status_code == 201
+    assert queued.json()["data"]["status"] == "queued"
+    waiting = queued.json()["data"]["id"]
+    assert await claims_nothing(alice)
+    started = await alice.patch(f"{API}/executions/{waiting}", json={"status": "running"})
+    assert problem(started) == (409, "TASK_NOT_CLAIMABLE")
+    # Not even when somebody says that the task waits again.
+    await alice.patch(f"{API}/tasks/{task}", json={"status": "pending"})
+    assert await claims_nothing(alice)
+    await patch(alice, first["id"], status="failed", error={"message": "no luck"})
+    assert (await claim(alice))["id"] == waiting
+
+
+async def test_a_queued_run_is_claimed_by_the_agent_it_is_for(alice: httpx.AsyncClient) -> None:
+    task = await make_task(alice)
+    made = await alice.post(
+        f"{API}/executions",
+        json={"taskId": task, "agent": "reviewer", "input": {"depth": 1.50, "big": 10**30}},
+    )
+    assert made.status_code == 201
+    assert await claims_nothing(alice, agent="writer")
+    run = await claim(alice, agent="reviewer")
+    assert run["id"] == made.json()["data"]["id"]
+    assert run["input"] == {"depth": 1.5, "big": 10**30}
+
+
+async def test_of_equal_priority_what_was_queued_on_purpose_comes_first(
+    alice: httpx.AsyncClient,
+) -> None:
+    await make_task(alice, title="older")
+    queued = await make_task(alice, title="queued")
+    urgent = await make_task(alice, title="urgent", priority="urgent")
+    await alice.post(f"{API}/executions", json={"taskId": queued})
+    titles = [(await claim(alice))["task"]["title"] for _ in range(3)]
+    assert titles == ["urgent", "queued", "older"]
+    del urgent
+
+
+async def test_a_run_of_a_missing_task_is_refused(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    theirs = await make_task(bob)
+    for task in (theirs, "00000000-0000-7000-8000-000000000000"):
+        refused = await alice.post(f"{API}/executions", json={"taskId": task})
+        assert problem(refused) == (404, "TASK_NOT_FOUND")
+
+
+async def test_fifty_claimers_share_the_work_without_doubles(alice: httpx.AsyncClient) -> None:
+    batch = [{"op": "create", "task": {"title": f"task {number}"}} for number in range(150)]
+    await alice.post(f"{API}/tasks/batch", json={"operations": batch})
+
+    async def work() -> list[str]:
+        done = []
+        while True:
+            answer = await alice.post(f"{API}/executions/claim", json={"agent": "one of many"})
+            if answer.status_code == 204:
+                return done
+            done.append(answer.json()["data"]["taskId"])
+
+    claimed = Counter(
+        task for done in await asyncio.gather(*(work() for _ in range(50))) for task in done
+    )
+    assert len(claimed) == 150
+    assert set(claimed.values()) == {1}
+
+
+async def test_each_of_as_many_claimers_as_tasks_gets_one_at_once(
+    alice: httpx.AsyncClient,
+) -> None:
+    for number in range(20):
+        await make_task(alice, title=f"task {number}")
+    runs = await asyncio.gather(*(claim(alice) for _ in range(20)))
+    assert len({run["taskId"] for run in runs}) == 20
+
+
+async def with_secrets(client: httpx.AsyncClient) -> str:
+    made = await client.post(f"{API}/environments", json={"name": "with secrets"})
+    environment = made.json()["data"]["id"]
+    for name, value in (("API_KEY", "one"), ("OTHER", "two")):
+        put = await client.put(
+            f"{API}/environments/{environment}/secrets/{name}", json={"value": value}
+        )
+        assert put.status_code in {200, 201, 204}, put.text
+    return str(environment)
+
+
+async def audited(superuser: Any) -> list[dict[str, Any]]:
+    rows = await superuser.fetch(
+        "select target_id, details from audit_events where action = 'secret.revealed'"
+    )
+    return [{"target": row["target_id"], **json.loads(row["details"])} for row in rows]
+
+
+async def test_secrets_are_handed_over_with_the_claim_and_by_nothing_else(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    environment = await with_secrets(alice)
+    await make_task(alice, environmentId=environment)
+    run = await claim(alice)
+    assert run["secrets"] == {"API_KEY": "one", "OTHER": "two"}
+    assert await audited(superuser) == [
+        {"target": environment, "executionId": run["id"], "names": ["API_KEY", "OTHER"]}
+    ]
+    assert "secrets" not in await data(alice, f"/executions/{run['id']}")
+    beat = await alice.post(f"{API}/executions/{run['id']}/heartbeat", json={})
+    assert "secrets" not in beat.json()["data"]
+
+
+async def test_a_claim_sent_again_with_its_key_is_the_same_claim(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    environment = await with_secrets(alice)
+    await make_task(alice, environmentId=environment)
+    await make_task(alice, environmentId=environment)
+    headers = {"idempotency-key": "a claim"}
+    body = {"agent": "tester"}
+    answers = [
+        await alice.post(f"{API}/executions/claim", json=body, headers=headers) for _ in range(2)
+    ]
+    first, again = (answer.json()["data"] for answer in answers)
+    assert first == again
+    assert first["secrets"] == {"API_KEY": "one", "OTHER": "two"}
+    assert answers[1].headers["idempotent-replayed"] == "true"
+    assert len(await audited(superuser)) == 2
+    kept = await superuser.fetchval("select convert_from(body, 'UTF8') from idempotency_keys")
+    assert "API_KEY" not in kept
+    # Once the work is over there are no secrets any more.
+    await patch(alice, first["id"], status="completed")
+    late = await alice.post(f"{API}/executions/claim", json=body, headers=headers)
+    assert late.json()["data"]["secrets"] == {}
+
+
+async def test_viewers_claim_nothing(alice: httpx.AsyncClient, house: House) -> None:
+    await make_task(alice)
+    refused = await house.client("victor").post(f"{API}/executions/claim", json={"agent": "v"})
+    assert problem(refused) == (403, "FORBIDDEN")
+
+
+async def test_bad_claims_are_refused_by_field(alice: httpx.AsyncClient) -> None:
+    for body, field in (
+        ({}, "agent"),
+        ({"agent": ""}, "agent"),
+        ({"agent": "a", "leaseSeconds": 0}, "leaseSeconds"),
+        ({"agent": "a", "leaseSeconds": 86_401}, "leaseSeconds"),
+        ({"agent": "a", "labels": ["x", 3]}, "labels[1]"),
+        ({"agent": "a", "environmentId": "nope"}, "environmentId"),
+        ({"agent": "a", "traceId": "xyz"}, "traceId"),
+        ({"agent": "a", "lease": 3}, "lease"),
+    ):
+        refused = await alice.post(f"{API}/executions/claim", json=body)
+        assert problem(refused)[0] == 400, refused.text
+        assert refused.json()["errors"][0]["field"] == field, refused.text
