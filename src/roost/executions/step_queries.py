@@ -151,7 +151,7 @@ def _state(by: str, *, alone: bool) -> Statement:
     workspace: ColumnElement[Any] = TENANT_ID if alone else _WORKSPACE
     here = (_s.workspace_id == workspace) & (_s.execution_id == EXECUTION)
     asked = (
-        select(_s.number, _s.base, _s.at, _s.type, _s.state_hash, _s.is_checkpoint,
+        select(_s.id, _s.number, _s.base, _s.at, _s.type, _s.state_hash, _s.is_checkpoint,
                step_json(_s).label("body"))
         .where(here, _ASKED[by])
         .order_by(_s.number.desc())
@@ -178,7 +178,7 @@ def _state(by: str, *, alone: bool) -> Statement:
     run = executions.c
     body = (
         select(
-            run.id,
+            asked.c.id,
             asked.c.number,
             asked.c.at,
             asked.c.type,

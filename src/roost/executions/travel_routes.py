@@ -1,7 +1,6 @@
 """Forks and rollbacks over HTTP."""
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Final
 
 from roost import errors
@@ -11,10 +10,10 @@ from roost.executions import queries, step_queries
 from roost.executions.model import Execution, Fork, Rollback, RolledBack
 from roost.executions.states import Known
 from roost.executions.step_routes import step_with_state
+from roost.executions.tables import steps
 from roost.executions.travel import fork_execution, roll_back
 from roost.executions.work import Work
-from roost.history.moments import read_moment
-from roost.history.restore import Point, tick_of_now
+from roost.history.restore import Point, point_of_insert
 from roost.tasks.history_routes import restore_task
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit, found, tagged
@@ -90,7 +89,4 @@ class TravelRoutes:
         )
         if found(row, errors.EXECUTION_NOT_FOUND)["number"] is None:
             raise ProblemError(errors.STEP_NOT_FOUND, f"the execution has no step {wanted.step}")
-        await tick_of_now(self.kit.database)
-        at = row["at"].astimezone(UTC).isoformat()
-        moment = await read_moment(self.kit.database, at)
-        return Point(moment, moment)
+        return await point_of_insert(self.kit, call, steps, row["id"])

@@ -6,6 +6,7 @@ to the moment before it. Secrets' values are in no journal: no restore deletes o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from asyncpg import (
     NotNullViolationError,
     UniqueViolationError,
 )
+from sqlalchemy import Table
 
 from roost import errors
 from roost.db.pool import Database, Transaction
@@ -23,8 +25,8 @@ from roost.errors import ProblemError
 from roost.history import back
 from roost.history.kinds import Kind
 from roost.history.model import Restore
-from roost.history.moments import Moment, read_moment
-from roost.history.versions import moment_of_version
+from roost.history.moments import Moment, not_kept, read_moment
+from roost.history.versions import moment_of_insert, moment_of_version
 from roost.web.endpoint import Call
 from roost.web.kit import Kit
 from roost.web.query import invalid
@@ -68,6 +70,16 @@ async def find_point(kit: Kit, call: Call, kind: Kind, row: UUID, wanted: Restor
     found = await moment_of_version(kit, call, kind, row, wanted.version or 0)
     if found is None:
         return None
+    return Point(found, await read_moment(kit.database, found.tick))
+
+
+async def point_of_insert(kit: Kit, call: Call, table: Table, row: UUID) -> Point:
+    """Find the point at which a row was made; MOMENT_NOT_KEPT when that is too long ago."""
+    # So that its making, however new it is, is of some tick.
+    now = await tick_of_now(kit.database)
+    found = await moment_of_insert(kit, call, table, row)
+    if found is None:
+        raise not_kept(now.tick, now.at or datetime.now(UTC))
     return Point(found, await read_moment(kit.database, found.tick))
 
 

@@ -1,14 +1,18 @@
 """The statements on the entries that one row has in the journal."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
     CTE,
     BigInteger,
+    BindParameter,
     DateTime,
     Integer,
+    Table,
     Text,
+    TextClause,
     Uuid,
     bindparam,
     cast,
@@ -124,6 +128,28 @@ def page_of_versions(kind: Kind) -> Statement:
 
 
 @lru_cache(maxsize=8)
+def place_of_insert(table: Table) -> Statement:
+    """Give the statement that finds where a row's entries begin, and the tick. Place: `row`."""
+    sql = f"""
+        select j.seq,
+            cast(pg_current_snapshot() as text) as snapshot,
+            (
+                select t.id from journal.tick t
+                where t.at >= j.at and pg_visible_in_snapshot(j.xid, t.snapshot)
+                order by t.at, t.id limit 1
+            ) as tick
+        from tenant
+        cross join lateral (
+            select e.seq, e.xid, e.at
+            from journal.journal e
+            where e.workspace_id = cast(tenant.workspace_id as uuid)
+                and e.relation = {relation(table)} and e.row_id = cast(:row as text)
+            order by e.seq limit 1
+        ) j"""  # noqa: S608 -- names of the schema
+    return _placed(f"select {table.name}.insert", text(sql).bindparams(_ROW))
+
+
+@lru_cache(maxsize=8)
 def place_of_version(kind: Kind) -> Statement:
     """Give the statement that finds a version. Places: `row`, `version`."""
     table = kind.table
@@ -150,11 +176,16 @@ def place_of_version(kind: Kind) -> Statement:
         ) j
         where (j.r).version = :version
         order by j.seq desc limit 1"""  # noqa: S608 -- names of the schema
-    found = text(sql).bindparams(
-        bindparam("row", type_=Uuid), bindparam("version", type_=BigInteger)
-    )
+    found = text(sql).bindparams(_ROW, bindparam("version", type_=BigInteger))
+    return _placed(f"select {kind.name}.version", found)
+
+
+_ROW: Final[BindParameter[UUID]] = bindparam("row", type_=Uuid)
+
+
+def _placed(name: str, found: TextClause) -> Statement:
     columns = (column("seq", BigInteger), column("snapshot", Text), column("tick", BigInteger))
     places = found.columns(*columns).cte("place")
     body = select(places.c.seq, places.c.snapshot, places.c.tick)
     used = cast(TENANT_ID, Text).is_not(None)
-    return tenant_read(f"select {kind.name}.version", body.where(used), ctes=(places,))
+    return tenant_read(name, body.where(used), ctes=(places,))

@@ -1,16 +1,17 @@
 """The versions of one thing: its entries in the journal, newest first, with what each changed."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw
+from sqlalchemy import Table
 
 from roost.errors import Entry, ProblemError
 from roost.history.kinds import Kind
 from roost.history.moments import Moment
 from roost.history.patches import patch_text
-from roost.history.version_queries import page_of_versions, place_of_version
+from roost.history.version_queries import page_of_versions, place_of_insert, place_of_version
 from roost.web.endpoint import Call
 from roost.web.kit import Kit
 from roost.web.paging import (
@@ -98,6 +99,14 @@ async def moment_of_version(
     Its tick is the first that sees the version, BEGINNING when there is none yet.
     """
     found = await kit.read(call, place_of_version(kind), row=row, version=version)
-    if found is None:
-        return None
+    return None if found is None else _moment(found)
+
+
+async def moment_of_insert(kit: Kit, call: Call, table: Table, row: UUID) -> Moment | None:
+    """Find the moment at which a row was made, likewise; None when that is not kept any more."""
+    found = await kit.read(call, place_of_insert(table), row=row)
+    return None if found is None else _moment(found)
+
+
+def _moment(found: Any) -> Moment:  # noqa: ANN401 -- a record
     return Moment(found["tick"] or 0, None, found["snapshot"], found["seq"])

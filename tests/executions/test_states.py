@@ -1,0 +1,313 @@
+"""The states of a run: transitions, leases, heartbeats, and what the task learns of them."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from roost.executions.leases import expire
+from roost.executions.model import TRANSITIONS
+from roost.executions.tables import ENDED, LIVE, STATUSES
+from tests.executions.talking import (
+    API,
+    claim,
+    claims_nothing,
+    data,
+    make_task,
+    patch,
+    problem,
+    record,
+    run_of,
+)
+from tests.support.house import House
+
+OVERDUE = "update executions set lease_expires_at = now() - interval '1 second' where id = $1"
+
+
+async def task_of(client: httpx.AsyncClient, run: dict[str, Any]) -> dict[str, Any]:
+    task: dict[str, Any] = await data(client, f"/tasks/{run['taskId']}")
+    return task
+
+
+def test_every_state_has_its_transitions_and_what_has_ended_has_none() -> None:
+    assert set(TRANSITIONS) == set(STATUSES)
+    assert all(not TRANSITIONS[status] for status in ENDED)
+    assert all({"failed", "cancelled", "stale"} <= TRANSITIONS[status] for status in LIVE)
+
+
+@pytest.mark.parametrize("wanted", STATUSES)
+@pytest.mark.parametrize(
+    "path", [(), ("running",), ("awaiting_input",), ("completed",), ("failed",)]
+)
+async def test_only_the_table_s_transitions_are_made(
+    alice: httpx.AsyncClient, path: tuple[str, ...], wanted: str
+) -> None:
+    run = await run_of(alice)
+    current = "starting"
+    for status in path:
+        current = (await patch(alice, run["id"], status=status))["status"]
+    answer = await alice.patch(f"{API}/executions/{run['id']}", json={"status": wanted})
+    allowed = TRANSITIONS[current] - {"stale"}
+    if wanted == current or wanted in allowed:
+        assert answer.json()["data"]["status"] == wanted
+    else:
+        assert problem(answer) == (409, "INVALID_STATE_TRANSITION")
+        assert answer.json()["allowed"] == sorted(allowed)
+        assert (await data(alice, f"/executions/{run['id']}"))["status"] == current
+
+
+async def test_a_run_that_ends_takes_its_task_along_with_the_results(
+    alice: httpx.AsyncClient,
+) -> None:
+    run = await run_of(alice)
+    pull_request = {"number": 7, "url": "https://example.test/7"}
+    done = await patch(
+        alice,
+        run["id"],
+        status="completed",
+        output={"summary": "mended", "ratio": 0.10},
+        usage={"tokensIn": 1200, "tokensOut": 340, "cost": 0.0125},
+        traceId="0af7651916cd43dd8448eb211c80319c",
+        task={
+            "branch": "agent/7",
+            "hasChanges": True,
+            "pullRequest": pull_request,
+            "statusMessage": "Mended",
+        },
+    )
+    assert done["status"] == "completed"
+    assert done["output"] == {"summary": "mended", "ratio": 0.1}
+    assert done["usage"] == {"tokensIn": 1200, "tokensOut": 340, "cost": 0.0125}
+    assert done["finishedAt"] >= done["startedAt"]
+    assert done["leaseExpiresAt"] is None
+    task = await task_of(alice, run)
+    assert task["status"] == "completed"
+    assert task["completedAt"] is not None
+    assert (task["branch"], task["hasChanges"], task["statusMessage"]) == (
+        "agent/7",
+        True,
+        "Mended",
+    )
+    assert task["pullRequest"]["number"] == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [("awaiting_input", "blocked"), ("failed", "failed"), ("cancelled", "cancelled")],
+)
+async def test_a_task_follows_its_run(alice: httpx.AsyncClient, status: str, wanted: str) -> None:
+    run = await run_of(alice)
+    await patch(alice, run["id"], status=status)
+    assert (await task_of(alice, run))["status"] == wanted
+
+
+async def test_the_agent_may_name_another_status_for_the_task(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    await patch(alice, run["id"], status="completed", task={"status": "in_review"})
+    assert (await task_of(alice, run))["status"] == "in_review"
+
+
+async def test_a_failed_run_tells_the_task_why(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    await patch(alice, run["id"], status="failed", error={"code": "E", "message": "tests fail"})
+    assert (await task_of(alice, run))["statusMessage"] == "tests fail"
+
+
+async def test_what_somebody_made_of_the_task_meanwhile_stands(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    await alice.patch(f"{API}/tasks/{run['taskId']}", json={"status": "cancelled"})
+    await patch(alice, run["id"], status="completed")
+    assert (await task_of(alice, run))["status"] == "cancelled"
+
+
+async def test_a_refused_change_of_the_task_changes_nothing_of_the_run(
+    alice: httpx.AsyncClient,
+) -> None:
+    run = await run_of(alice)
+    answer = await alice.patch(
+        f"{API}/executions/{run['id']}",
+        json={"status": "completed", "task": {"pullRequest": {"number": "seven"}}},
+    )
+    assert problem(answer) == (400, "VALIDATION_ERROR")
+    assert (await data(alice, f"/executions/{run['id']}"))["status"] == "starting"
+
+
+async def test_a_heartbeat_renews_the_lease_and_leaves_the_version(
+    alice: httpx.AsyncClient,
+) -> None:
+    run = await run_of(alice)
+    answer = await alice.post(
+        f"{API}/executions/{run['id']}/heartbeat",
+        json={"leaseSeconds": 600, "usage": {"tokensIn": 5}},
+    )
+    beat = answer.json()["data"]
+    assert beat["leaseExpiresAt"] > run["leaseExpiresAt"]
+    assert beat["leaseSeconds"] == 600
+    assert beat["usage"]["tokensIn"] == 5
+    assert beat["version"] == run["version"]
+    again = await alice.post(f"{API}/executions/{run['id']}/heartbeat", json={})
+    assert again.json()["data"]["leaseSeconds"] == 600
+
+
+async def test_a_heartbeat_of_a_cancelled_task_ends_the_run(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    await alice.patch(f"{API}/tasks/{run['taskId']}", json={"status": "cancelled"})
+    answer = await alice.post(f"{API}/executions/{run['id']}/heartbeat", json={})
+    assert answer.json()["data"]["status"] == "cancelled"
+    answer = await alice.post(f"{API}/executions/{run['id']}/heartbeat", json={})
+    assert problem(answer) == (409, "EXECUTION_ENDED")
+
+
+async def test_an_expired_lease_makes_the_run_stale_and_the_task_wait_once(
+    alice: httpx.AsyncClient, house: House, superuser: Any
+) -> None:
+    run = await run_of(alice)
+    await superuser.execute(OVERDUE, run["id"])
+    counts = await asyncio.gather(*(expire(house.database) for _ in range(8)))
+    assert sum(counts) == 1
+    shown = await data(alice, f"/executions/{run['id']}")
+    assert shown["status"] == "stale"
+    assert shown["error"]["code"] == "LEASE_EXPIRED"
+    assert shown["leaseExpiresAt"] is None
+    assert shown["finishedAt"] is not None
+    assert (await task_of(alice, run))["status"] == "pending"
+    again = await claim(alice)
+    assert again["taskId"] == run["taskId"]
+    assert again["id"] != run["id"]
+    assert await claims_nothing(alice)
+
+
+async def test_a_claim_takes_over_what_is_overdue_without_waiting(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    run = await run_of(alice)
+    await superuser.execute(OVERDUE, run["id"])
+    again = await claim(alice)
+    assert again["taskId"] == run["taskId"]
+    assert (await data(alice, f"/executions/{run['id']}"))["status"] == "stale"
+
+
+async def test_who_has_lost_the_lease_can_do_nothing_more(
+    alice: httpx.AsyncClient, house: House, superuser: Any
+) -> None:
+    run = await run_of(alice)
+    await superuser.execute(OVERDUE, run["id"])
+    for swept, code in ((False, "LEASE_EXPIRED"), (True, "EXECUTION_ENDED")):
+        if swept:
+            await expire(house.database)
+        beat = await alice.post(f"{API}/executions/{run['id']}/heartbeat", json={})
+        assert problem(beat) == (409, code)
+        step = await alice.post(f"{API}/executions/{run['id']}/steps", json={"type": "message"})
+        assert problem(step) == (409, code)
+        done = await alice.patch(f"{API}/executions/{run['id']}", json={"status": "completed"})
+        assert problem(done)[0] == 409
+    # Nor does an expiry touch what somebody has made of the task.
+    assert (await task_of(alice, run))["status"] == "pending"
+
+
+async def test_leases_of_all_workspaces_expire(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient, house: House, superuser: Any
+) -> None:
+    runs = [await run_of(alice), await run_of(bob)]
+    for run in runs:
+        await superuser.execute(OVERDUE, run["id"])
+    assert await expire(house.database) == 2
+    assert await expire(house.database) == 0
+    assert [await claims_nothing(alice), await claims_nothing(bob)] == [False, False]
+
+
+async def test_members_who_hold_no_lease_may_only_cancel(
+    alice: httpx.AsyncClient, carol: httpx.AsyncClient
+) -> None:
+    run = await run_of(alice)
+    place = f"{API}/executions/{run['id']}"
+    assert problem(await carol.post(f"{place}/heartbeat", json={})) == (403, "NOT_THE_CLAIMANT")
+    assert problem(await carol.patch(place, json={"output": 1})) == (403, "NOT_THE_CLAIMANT")
+    step = await carol.post(f"{place}/steps", json={"type": "message"})
+    assert problem(step) == (403, "NOT_THE_CLAIMANT")
+    assert (await record(carol, run["id"], type="manual", data="look here"))["number"] == 1
+    cancelled = await carol.patch(place, json={"status": "cancelled"})
+    assert cancelled.json()["data"]["status"] == "cancelled"
+
+
+async def test_another_tenant_s_run_is_not_found(
+    alice: httpx.AsyncClient, bob: httpx.AsyncClient
+) -> None:
+    run = await run_of(alice)
+    place = f"{API}/executions/{run['id']}"
+    answers = [
+        await bob.get(place),
+        await bob.patch(place, json={"status": "cancelled"}),
+        await bob.post(f"{place}/heartbeat", json={}),
+        await bob.post(f"{place}/steps", json={"type": "message"}),
+        await bob.get(f"{place}/steps"),
+        await bob.get(f"{place}/state"),
+        await bob.post(f"{place}/fork", json={"step": 1}),
+        await bob.post(f"{place}/rollback", json={"step": 1, "reason": "x"}),
+    ]
+    assert {problem(answer) for answer in answers} == {(404, "EXECUTION_NOT_FOUND")}
+    assert await data(bob, "/executions") == []
+
+
+async def test_a_stale_etag_changes_nothing(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    place = f"{API}/executions/{run['id']}"
+    tag = (await alice.get(place)).headers["etag"]
+    await patch(alice, run["id"], status="running")
+    refused = await alice.patch(place, json={"output": 1}, headers={"if-match": tag})
+    assert problem(refused) == (412, "PRECONDITION_FAILED")
+
+
+async def test_a_queued_run_is_started_by_who_reports_on_it(alice: httpx.AsyncClient) -> None:
+    task = await make_task(alice)
+    made = await alice.post(f"{API}/executions", json={"taskId": task, "agent": "own"})
+    run = made.json()["data"]["id"]
+    started = await patch(alice, run, status="running", leaseSeconds=10)
+    assert (started["status"], started["leaseSeconds"]) == ("running", 10)
+    assert (await data(alice, f"/tasks/{task}"))["status"] == "in_progress"
+    other = await make_task(alice)
+    made = await alice.post(f"{API}/executions", json={"taskId": other})
+    run = made.json()["data"]["id"]
+    assert (await record(alice, run))["number"] == 1
+    assert (await data(alice, f"/executions/{run}"))["status"] == "running"
+
+
+async def test_a_queued_run_of_a_task_at_rest_is_not_started(alice: httpx.AsyncClient) -> None:
+    task = await make_task(alice, status="paused")
+    made = await alice.post(f"{API}/executions", json={"taskId": task})
+    run = made.json()["data"]["id"]
+    assert await claims_nothing(alice)
+    answer = await alice.patch(f"{API}/executions/{run}", json={"status": "starting"})
+    assert problem(answer) == (409, "TASK_NOT_CLAIMABLE")
+    answer = await alice.patch(f"{API}/executions/{run}", json={"output": 3})
+    assert problem(answer) == (409, "EXECUTION_ENDED")
+    assert (await patch(alice, run, status="cancelled"))["status"] == "cancelled"
+    assert (await data(alice, f"/tasks/{task}"))["status"] == "cancelled"
+
+
+async def test_runs_are_listed_by_what_they_are(alice: httpx.AsyncClient, house: House) -> None:
+    first, second = await run_of(alice), await run_of(alice)
+    await patch(alice, first["id"], status="failed")
+    me = str(house.people.known["alice"].user_id)
+
+    async def ids(**query: Any) -> list[str]:
+        return [run["id"] for run in await data(alice, "/executions", **query)]
+
+    assert await ids() == [second["id"], first["id"]]
+    assert await ids(sort="createdAt") == [first["id"], second["id"]]
+    assert await ids(status="failed,stale") == [first["id"]]
+    assert await ids(task=second["taskId"]) == [second["id"]]
+    assert await ids(agent="nobody") == []
+    assert await ids(claimedBy=me, limit=1) == [second["id"]]
+    assert await ids(createdAfter=first["createdAt"]) == [second["id"]]
+    refused = await alice.get(f"{API}/executions", params={"status": "gone"})
+    assert problem(refused) == (400, "VALIDATION_ERROR")
+
+
+async def test_a_run_goes_with_its_task(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    await record(alice, run["id"], state={"a": 1})
+    assert (await alice.delete(f"{API}/tasks/{run['taskId']}")).status_code == 204
+    gone = await alice.get(f"{API}/executions/{run['id']}")
+    assert problem(gone) == (404, "EXECUTION_NOT_FOUND")
