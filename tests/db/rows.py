@@ -119,6 +119,8 @@ _REFERENCES = {
     "user_id": "users",
     "task_id": "tasks",
     "environment_id": "environments",
+    "execution_id": "executions",
+    "claimed_by": "users",
     "migration_id": "migrations",
     "identity_id": "identities",
     "assignee_id": "users",
@@ -134,11 +136,13 @@ _VALUES: dict[tuple[str, str], object] = {
     ("messages", "role"): "user",
     ("invitations", "role"): "member",
     ("migrations", "state"): "planned",
+    ("steps", "type"): "message",
 }
 _KEPT = {
     # texts that may only be some, and have a default that is
     ("users", "kind"),
     ("tasks", "status"),
+    ("executions", "status"),
     ("tasks", "priority"),
     ("tasks", "mode"),
     ("audit_events", "outcome"),

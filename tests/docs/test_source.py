@@ -17,6 +17,7 @@ WEAK = {"ARC4", "Blowfish", "ECB", "MD5", "PKCS1v15", "SHA1", "TripleDES", "md5"
 # Where chance keeps nothing secret: pauses between tries, ids of traces, cursors of shapes.
 CHANCE = {
     "db/pool.py",
+    "executions/claiming.py",
     "identity/access/listener.py",
     "migration/ledger.py",
     "migration/carrying.py",

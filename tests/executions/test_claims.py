@@ -80,7 +80,8 @@ async def test_a_claim_sees_its_own_workspace_only(
 ) -> None:
     task = await make_task(alice)
     assert await claims_nothing(bob)
-    assert await claims_nothing(bob, taskId=task)
+    answer = await bob.post(f"{API}/executions/claim", json={"agent": "b", "taskId": task})
+    assert problem(answer) == (404, "TASK_NOT_FOUND")
     assert (await claim(alice))["taskId"] == task
 
 

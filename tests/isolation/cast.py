@@ -94,6 +94,7 @@ PARENTS = {
     "tasks": ("environments",),
     "messages": ("environments", "tasks"),
     "environment_secrets": ("environments",),
+    "executions": ("environments", "tasks"),
 }
 
 
@@ -129,6 +130,8 @@ async def places(operation: Operation, cast: Cast, actor: str, served: Served) -
     found["{email}"] = f"{cast.marker}-{user}@example.test"
     # The beginning, which every workspace has.
     found |= {"?asOf": "0", "?from": "0"}
+    if "{task}" in str(operation.body):
+        found["{task}"] = str(await cast.make("tasks", user))
     if "token" in operation.required:
         found["?token"] = await _link(cast, user)
     return found
@@ -227,6 +230,25 @@ async def _alert(cast: Cast, _user: UUID, _served: Served, _operation: Operation
     return made
 
 
+async def _execution(cast: Cast, user: UUID, _served: Served, operation: Operation) -> UUID:
+    # Live and the caller's, with a checkpoint; or ended, for what needs that.
+    is_ended = operation.id.endswith("rollback")
+    run = await cast.make(
+        "executions",
+        user,
+        status="completed" if is_ended else "running",
+        lease_expires_at=None if is_ended else NOW + 24 * HOUR,
+    )
+    made = names() | {"users": user, "workspaces": cast.workspace, "executions": run}
+    step = row_of("steps", made, cast.marker) | {"is_checkpoint": True}
+    await plant(cast.connection, "steps", step)
+    return run
+
+
+async def _first(_cast: Cast, _user: UUID, _served: Served, _operation: Operation) -> int:
+    return 1
+
+
 async def _link(cast: Cast, user: UUID) -> str:
     secret = credentials.new_opaque_secret()
     row = row_of("login_links", names() | {"users": user}, cast.marker)
@@ -303,6 +325,8 @@ PLACES: dict[str, Maker] = {
     "alerts/id": _alert,
     "tasks/id": _row("tasks"),
     "environments/id": _row("environments"),
+    "executions/id": _execution,
+    "steps/number": _first,
     "secrets/name": _name,
     "auth/provider": _name,
     "link/provider": _name,

@@ -12,13 +12,14 @@ _PERMISSION = re.compile(r"Needs the permission `([^`]+)`")
 _METHODS = {"get", "post", "put", "patch", "delete"}
 BODIES: Mapping[str, Any] = {
     # an operation -> a body, where the least that its schema asks for does not do something;
-    # {member} is the id of one, and {email} the address of who asks
+    # {member} is the id of one, {task} that of a task, {email} the address of who asks
     "patch_tasks_id": {"title": "changed"},
     "patch_users_id": {"name": "changed"},
     "patch_workspaces_id": {"name": "changed"},
     "patch_environments_id": {"name": "changed"},
     "post_tasks_batch": {"operations": [{"op": "create", "task": {"title": "made"}}]},
     "post_tasks_id_messages": {"role": "user", "text": "said"},
+    "post_executions": {"taskId": "{task}"},
     "post_workspaces_id_transfer": {"userId": "{member}"},
     "post_users_id_erase": {"confirm": "{email}"},
     "post_tasks_id_restore": {"version": 1},

@@ -26,6 +26,7 @@ TOLD = {
     "purge_workspace(uuid)": "whether a workspace was past its time, and is gone",
     "purgeable_workspaces()": "ids of workspaces deleted long ago or left by all",
     "sweep_expired()": "how many ended log-ins and kept answers of all tenants were removed",
+    "expire_executions(uuid,integer)": "how many overdue runs of all tenants have become stale",
     "is_email_proved(text)": "whether some user has proved to have that address: one bit",
     "unfinished_migrations()": "ids of migrations under way, and whose they are",
     "performance.prepare_partitions()": "nothing",
@@ -98,6 +99,8 @@ async def test_every_other_function_of_the_journal_is_closed_or_harmless(tenants
     assert {row["name"] for row in rows} == {
         "journal.tick_lock()",
         "principal_changed()",
+        # With the rights of its caller, under row-level security like any statement.
+        "claim_execution(uuid,uuid,uuid,text,text,uuid,text[],uuid,integer,text)",
         # Of images that the caller has, or of entries that row-level security lets them read.
         "journal.fields_of(text)",
         "journal.whole_image(text,text,jsonb,smallint[])",
@@ -361,6 +364,7 @@ CALLS = (
     "select * from purgeable_workspaces()",
     "select sweep_expired()",
     "select erase_user()",
+    "select expire_executions()",
     "select * from unfinished_migrations()",
     "select is_email_proved('shadow@example.test')",
     "select erase_user()",
@@ -379,6 +383,9 @@ create temp table users (id uuid, email text);
 create temp table identities (user_id uuid, email text, email_verified boolean);
 create temp table migrations (workspace_id uuid, user_id uuid, id uuid, state text,
     created_at timestamptz);
+create temp table executions (workspace_id uuid, id uuid, task_id uuid, status text,
+    lease_expires_at timestamptz);
+create temp table tasks (workspace_id uuid, id uuid, status text);
 create temp table login_attempts (expires_at timestamptz);
 create temp table login_links (expires_at timestamptz);
 create temp table sessions (revoked_at timestamptz, expires_at timestamptz,
@@ -387,6 +394,8 @@ create temp table pg_class (oid oid);
 create temp table tick (id bigint);
 insert into workspaces values ('{0}', '-infinity');
 insert into migrations values ('{0}', '{0}', '{0}', 'received', now());
+insert into executions values ('{0}', '{0}', '{0}', 'running', '-infinity');
+insert into tasks values ('{0}', '{0}', 'in_progress');
 insert into login_links values ('-infinity');
 insert into users values ('{0}', 'shadow@example.test');
 create function pg_temp.shadow() returns text language plpgsql as

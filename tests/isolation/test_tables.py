@@ -39,6 +39,7 @@ NOT_THE_OWNERS = {
     "migration_dumps",
     "migration_items",
     "migration_keys",
+    "steps",
     "tasks",
 }
 """Where not even the owner of the tables sees a row without its tenant."""

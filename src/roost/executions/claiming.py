@@ -7,18 +7,23 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Table, Uuid, bindparam, select
 from uuid_utils.compat import uuid7
 
+from roost import errors
 from roost.db.jsontext import rows_text
 from roost.db.pool import Database, Transaction
 from roost.db.sealing import SecretBox
-from roost.db.tenancy import USER_ID, Context, tenant_read
+from roost.db.statements import Statement
+from roost.db.tenancy import TENANT_ID, USER_ID, Context, tenant_read
 from roost.environments.secret_values import reveal_secrets
+from roost.environments.tables import environments
+from roost.errors import ProblemError
 from roost.executions import queries
 from roost.executions.model import Claim
 from roost.identity.audit.trail import Trail
 from roost.identity.tables import memberships, workspaces
+from roost.tasks.tables import tasks
 from roost.web.principal import Principal, permissions_of
 
 WRITE: Final = "executions:write"
@@ -32,6 +37,15 @@ _HOMES: Final = tenant_read(
         ).label("homes")
     ),
 )
+
+
+def _named(table: Table) -> Statement:
+    here = table.c.workspace_id == TENANT_ID
+    wanted = table.c.id == bindparam("wanted", type_=Uuid)
+    return tenant_read(f"select {table.name}.named", select(table.c.id).where(here, wanted))
+
+
+_NAMED: Final = {"task_id": _named(tasks), "environment_id": _named(environments)}
 
 
 class _Home(msgspec.Struct):
@@ -106,6 +120,26 @@ async def claim_anywhere(
         if lease is not None:
             return lease
     return None
+
+
+async def require_what_is_named(
+    database: Database, context: Context, places: Sequence[UUID], claim: Claim
+) -> None:
+    """Say when a claim has found nothing because what it names is in none of the workspaces.
+
+    TASK_NOT_FOUND or ENVIRONMENT_NOT_FOUND.
+    """
+    for name, missing in (
+        ("task_id", errors.TASK_NOT_FOUND),
+        ("environment_id", errors.ENVIRONMENT_NOT_FOUND),
+    ):
+        wanted = getattr(claim, name)
+        if wanted is None:
+            continue
+        there = [replace(context, workspace_id=place) for place in places]
+        rows = [await database.read(_NAMED[name], each, wanted=wanted) for each in there]
+        if not any(rows):
+            raise ProblemError(missing)
 
 
 async def workspaces_to_claim_in(

@@ -14,10 +14,10 @@ from roost.executions import queries
 from roost.executions.claiming import (
     WRITE,
     Lease,
-    claim_alone,
     claim_anywhere,
     claim_within,
     hand_over_secrets,
+    require_what_is_named,
     workspaces_to_claim_in,
 )
 from roost.executions.leases import require_lease
@@ -80,7 +80,8 @@ class ExecutionRoutes:
                 status=201, problems=(errors.TASK_NOT_FOUND,))),
             Endpoint("POST", f"{API}/executions/claim", self.claim, Contract(
                 "Lease the next fitting task; 204 when nothing waits", WRITE, body=Claim,
-                returns=Claimed, status=201, also=(204,))),
+                returns=Claimed, status=201, also=(204,),
+                problems=(errors.TASK_NOT_FOUND, errors.ENVIRONMENT_NOT_FOUND))),
             Endpoint("GET", _ITEM, self.get, Contract(
                 "Read an execution", READ, returns=Execution,
                 problems=(errors.EXECUTION_NOT_FOUND,))),
@@ -161,12 +162,12 @@ class ExecutionRoutes:
             return await self._claim_once(call)
         claim: Claim = call.body
         context = context_of(call)
+        database, places = self.kit.database, [call.principal.workspace_id]
         if claim.any_workspace:
-            places = await workspaces_to_claim_in(self.kit.database, context, call.principal)
-            lease = await claim_anywhere(self.kit.database, context, places, claim)
-        else:
-            lease = await claim_alone(self.kit.database, context, claim)
+            places = await workspaces_to_claim_in(database, context, call.principal)
+        lease = await claim_anywhere(database, context, places, claim)
         if lease is None:
+            await require_what_is_named(database, context, places, claim)
             return empty()
         self.kit.ticks.announce()
         secrets = await self._secrets(call, lease) if lease.has_secrets else {}
@@ -189,6 +190,8 @@ class ExecutionRoutes:
 
         reply = await self.kit.change(call, work)
         if reply.status != 201:  # noqa: PLR2004 -- nothing was claimed
+            places = [call.principal.workspace_id]
+            await require_what_is_named(self.kit.database, context_of(call), places, claim)
             return reply
         named = msgspec.json.decode(reply.body, type=_Claimed).data
         lease = Lease(named.workspace_id, named.id, named.environment_id)

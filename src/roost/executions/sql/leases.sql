@@ -76,7 +76,7 @@ declare
     found_run uuid;
     found_task uuid;
 begin
-    for turn in 1..2 loop
+    for turn in 1..5 loop
         ranks := case when exists (
             select from public.executions e where e.workspace_id = place and e.status = 'queued'
         ) then '{1,2,3,4}' else array[null::integer] end;
@@ -122,9 +122,20 @@ begin
             limit 1 for no key update skip locked;
             exit when found;
         end loop;
-        exit when found_task is not null;
-        -- What an overdue run has held may be the next.
-        exit when public.expire_executions(place) = 0;
+        if found_task is null then
+            -- What an overdue run has held may be the next.
+            exit when public.expire_executions(place) = 0;
+        else
+            -- Now that the task is locked nobody starts another run of it. One may have been started
+            -- since the search began to look, which sees it as it was then.
+            exit when not exists (
+                select from public.executions o
+                where o.workspace_id = place and o.task_id = found_task
+                    and o.status in ('starting', 'running', 'awaiting_input')
+            );
+            found_task := null;
+            found_run := null;
+        end if;
     end loop;
     if found_task is null then
         return;
