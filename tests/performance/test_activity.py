@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roost.performance.counting import OFF
 from roost.performance.locks import held_up
 from tests.performance.conftest import Ask, Connect
 
@@ -131,6 +132,19 @@ async def test_extensions_that_are_missed_are_named_with_what_makes_them(
     assert found["status"] == "skipped"
     await connection.execute(known["pg_stat_statements"]["sql"])
     assert check(await ask("health"), "statementStatistics")["status"] == "ok"
+
+
+async def test_statistics_that_are_turned_off_are_warned_of(ask: Ask, connect: Connect) -> None:
+    connection = await connect()
+    name = await connection.fetchval("select quote_ident(current_database())")
+    await connection.execute(f"alter database {name} set pg_stat_statements.track = 'none'")
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where usename = 'roost_doctor' and datname = current_database()"
+    )
+    found = check(await ask("health"), "statementStatistics")
+    assert (found["status"], found["detail"]) == ("warn", OFF.reason)
+    assert (await ask("queries"))["window"]["reason"] == str(OFF)
 
 
 async def test_tables_tell_their_size_and_their_dead_rows(ask: Ask, connect: Connect) -> None:

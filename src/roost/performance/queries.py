@@ -7,6 +7,7 @@ import msgspec
 
 from roost.db.pool import Database
 from roost.performance import latencies
+from roost.performance.counting import obstacle
 from roost.performance.latencies import Latency
 from roost.performance.plans import Plan, plan_of
 from roost.performance.reading import Ranged, is_coarse
@@ -98,7 +99,6 @@ class _Totals(Outgoing):
     samples: int
     resets: int
     evicted: int
-    there: bool
 
 
 def _list(order: str) -> Ranged[Query]:
@@ -130,7 +130,7 @@ _TOTALS: Final = Ranged(
     _Totals,
     "delta",
     """
-    select d.*, s.*, to_regclass('pg_stat_statements') is not null as there
+    select d.*, s.*
     from (select count(*) as statements, coalesce(sum(calls), 0)::bigint as calls,
                  coalesce(sum(total_ms), 0) as "totalMs"
           from (select sum(calls) as calls, sum(total_ms) as total_ms
@@ -218,11 +218,9 @@ async def window_of(database: Database, within: Range) -> tuple[Window, _Totals]
     """Say what figures of a range are of, and their sums."""
     totals = (await _TOTALS.ask(database, seconds=SECONDS[within]))[0]
     reason = None
-    if not totals.there:
-        reason = (
-            "pg_stat_statements is not there: add it to shared_preload_libraries, start the "
-            "server again, and run `create extension pg_stat_statements;`"
-        )
+    in_the_way = await obstacle(database)
+    if in_the_way is not None:
+        reason = str(in_the_way)
     elif not totals.samples:
         reason = "There are figures from the second look on: one is taken every minute."
     window = Window(

@@ -1,6 +1,9 @@
 """Checks of the server itself: its settings, its checkpoints, what it counts."""
 
+import asyncpg
+
 from roost.performance.checks.kinds import Check, Finding, Row, graded, skipped
+from roost.performance.counting import PROBE, REFUSALS, Obstacle, obstacle_in, obstacle_of
 
 _LEAST_CHECKPOINTS = 20
 _HARMFUL = {
@@ -40,13 +43,23 @@ def _checkpoints(rows: list[Row]) -> Finding:
 
 
 def _statistics(rows: list[Row]) -> Finding:
-    row = rows[0]
-    if row["made"]:
-        return Finding(name="statementStatistics", status="ok", detail="statements are counted")
-    return skipped(
-        "statementStatistics",
-        "pg_stat_statements is not there: add it to shared_preload_libraries, start the server "
-        "again, and run `create extension pg_stat_statements;`",
+    off = obstacle_in(rows[0])
+    if off is not None:
+        return _uncounted(off)
+    return Finding(name="statementStatistics", status="ok", detail="statements are counted")
+
+
+def _not_to_be_read(error: asyncpg.PostgresError) -> Finding | None:
+    return _uncounted(obstacle_of(error)) if isinstance(error, REFUSALS) else None
+
+
+def _uncounted(found: Obstacle) -> Finding:
+    """Warn of what somebody has set up and thinks to have; to do without is a choice."""
+    return Finding(
+        name="statementStatistics",
+        status="warn" if found.kind in {"unloaded", "off"} else "skipped",
+        detail=found.reason,
+        fix=found.fix,
     )
 
 
@@ -67,9 +80,5 @@ CHECKS = (
         {17: "select checkpoints_timed as timed, checkpoints_req as requested"
              " from pg_stat_bgwriter"},
     ),
-    Check(
-        "statementStatistics",
-        "select exists (select from pg_extension where extname = 'pg_stat_statements') as made",
-        _statistics,
-    ),
+    Check("statementStatistics", PROBE, _statistics, refused=_not_to_be_read),
 )  # fmt: skip
