@@ -11,7 +11,7 @@ from roost.performance.counting import obstacle
 from roost.performance.latencies import Latency
 from roost.performance.plans import Plan, plan_of
 from roost.performance.reading import Ranged, is_coarse
-from roost.performance.trends import Trend, trend_of
+from roost.performance.significance import Trend, trend_of
 from roost.web.structs import Outgoing
 
 Range = Literal["5m", "1h", "24h", "7d"]
