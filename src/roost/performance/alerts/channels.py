@@ -15,6 +15,7 @@ from roost.db.pool import Database, Transaction
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
 from roost.errors import FieldError, ProblemError
+from roost.identity.audit.trail import Trail
 from roost.performance.alerts.addresses import RefusedError, find, place_of_url
 from roost.performance.alerts.failing import SendError
 from roost.performance.alerts.messages import body_of
@@ -26,6 +27,7 @@ from roost.performance.alerts.model import (
     NewChannel,
     Outcome,
     Sealed,
+    given_in,
 )
 from roost.performance.alerts.sending import Sender
 from roost.performance.alerts.signing import new_secret
@@ -81,7 +83,7 @@ _UPDATE: Final = Statement(
 )
 _DELETE: Final = Statement(
     "delete performance.alert_channel",
-    "delete from performance.alert_channel where id = $1 returning id",
+    "delete from performance.alert_channel where id = $1 returning name, kind",
     ("id",),
     {},
 )
@@ -109,7 +111,7 @@ async def channel(database: Database, channel_id: UUID) -> Channel:
     return found[0]
 
 
-async def create(database: Database, sender: Sender, new: ChannelCreate) -> NewChannel:
+async def create(database: Database, sender: Sender, new: ChannelCreate, by: Trail) -> NewChannel:
     """Make one; ALERT_TARGET_REFUSED when nothing may be sent there."""
     channel_id = uuid7()
     _require_fit(new.kind, has_url=new.url is not None, has_email=new.email is not None)
@@ -117,25 +119,30 @@ async def create(database: Database, sender: Sender, new: ChannelCreate) -> NewC
     await _require_allowed(sender, config)
     if new.kind == "webhook":
         config.secret = new_secret()
-    made = await database.change(
-        _INSERT,
-        Context(),
-        id=channel_id,
-        name=new.name,
-        kind=new.kind,
-        is_enabled=new.is_enabled,
-        target=_target(config),
-        sealed=sender.seal(channel_id, config),
-        most=MOST,
-    )
-    if made is None:
-        raise ProblemError(errors.CONFLICT, f"there are {MOST} channels, and can be no more")
+
+    async def work(transaction: Transaction) -> None:
+        made = await transaction.row(
+            _INSERT,
+            id=channel_id,
+            name=new.name,
+            kind=new.kind,
+            is_enabled=new.is_enabled,
+            target=_target(config),
+            sealed=sender.seal(channel_id, config),
+            most=MOST,
+        )
+        if made is None:
+            raise ProblemError(errors.CONFLICT, f"there are {MOST} channels, and can be no more")
+        target = ("alert_channel", channel_id)
+        await by.record(transaction, "alert_channel.created", target, name=new.name, kind=new.kind)
+
+    await database.write(by.context, work)
     kept = await channel(database, channel_id)
     return NewChannel(**msgspec.structs.asdict(kept), secret=config.secret)
 
 
 async def change(
-    database: Database, sender: Sender, channel_id: UUID, patch: ChannelPatch
+    database: Database, sender: Sender, channel_id: UUID, patch: ChannelPatch, by: Trail
 ) -> Channel:
     """Change one; ALERT_TARGET_REFUSED when nothing may be sent where it is to lead now."""
     given = Sealed(
@@ -152,33 +159,43 @@ async def change(
         old: Any = await transaction.row(_LOCK, id=channel_id)
         if old is None:
             raise ProblemError(errors.ALERT_CHANNEL_NOT_FOUND)
-        target, sealed = old["target"], old["sealed"]
+        name = old["name"] if patch.name is UNSET else patch.name
+        shown, sealed = old["target"], old["sealed"]
         if moves:
             kept = sender.open(channel_id, sealed)
             given.secret = kept.secret
-            target, sealed = _target(given), sender.seal(channel_id, given)
+            shown, sealed = _target(given), sender.seal(channel_id, given)
         await transaction.row(
             _UPDATE,
             id=channel_id,
-            name=old["name"] if patch.name is UNSET else patch.name,
+            name=name,
             is_enabled=old["is_enabled"] if patch.is_enabled is UNSET else patch.is_enabled,
-            target=target,
+            target=shown,
             sealed=sealed,
         )
+        target, fields = ("alert_channel", channel_id), given_in(patch)
+        await by.record(
+            transaction, "alert_channel.updated", target, name=name, kind=kind, fields=fields
+        )
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
     return await channel(database, channel_id)
 
 
-async def delete(database: Database, channel_id: UUID) -> None:
+async def delete(database: Database, channel_id: UUID, by: Trail) -> None:
     """Delete one, with what is on its way there; rules that named it do so no longer."""
 
     async def work(transaction: Transaction) -> None:
         await transaction.row(_LEAVE, id=channel_id)
-        if await transaction.row(_DELETE, id=channel_id) is None:
+        gone: Any = await transaction.row(_DELETE, id=channel_id)
+        if gone is None:
             raise ProblemError(errors.ALERT_CHANNEL_NOT_FOUND)
+        target = ("alert_channel", channel_id)
+        await by.record(
+            transaction, "alert_channel.deleted", target, name=gone["name"], kind=gone["kind"]
+        )
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
 
 
 async def test(database: Database, sender: Sender, channel_id: UUID) -> Outcome:

@@ -129,12 +129,14 @@ async def resolve(database: Database, event_id: UUID, by: UUID) -> Event:
     return await event(database, event_id)
 
 
-async def end_of_rule(transaction: Transaction, rule_id: UUID, by: UUID) -> None:
+async def end_of_rule(transaction: Transaction, rule_id: UUID, by: UUID | None) -> None:
     """End the open event of a rule, whose row is locked, if there is one."""
     await _end(transaction, rule_id, by, None)
 
 
-async def _end(transaction: Transaction, rule_id: UUID, by: UUID, event_id: UUID | None) -> None:
+async def _end(
+    transaction: Transaction, rule_id: UUID, by: UUID | None, event_id: UUID | None
+) -> None:
     ended: Any = await transaction.row(_END, rule_id=rule_id, by=by, id=event_id)
     if ended is None:
         return

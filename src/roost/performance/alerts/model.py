@@ -98,6 +98,12 @@ class RulePatch(Incoming):
     channels: Channels | UnsetType = UNSET
 
 
+def given_in(patch: Incoming) -> list[str]:
+    """Name the fields that a patch gives, as clients do."""
+    names = zip(patch.__struct_fields__, patch.__struct_encode_fields__, strict=True)
+    return [shown for name, shown in names if getattr(patch, name) is not UNSET]
+
+
 class Event(Outgoing):
     """An alert: from when a rule fired to its end. `resolvedBy` is null when it ended by itself."""
 

@@ -9,11 +9,11 @@ from uuid_utils.compat import uuid7
 from roost import errors
 from roost.db.pool import Database, Transaction
 from roost.db.statements import Statement
-from roost.db.tenancy import Context
 from roost.errors import ProblemError
+from roost.identity.audit.trail import Trail
 from roost.performance.alerts import events
 from roost.performance.alerts.machine import Comparison
-from roost.performance.alerts.model import Rule, RuleCreate, RulePatch
+from roost.performance.alerts.model import Rule, RuleCreate, RulePatch, given_in
 from roost.performance.reading import Question
 from roost.web.query import invalid
 
@@ -106,7 +106,7 @@ async def rule(database: Database, rule_id: UUID) -> Rule:
     return found[0]
 
 
-async def create(database: Database, new: RuleCreate) -> Rule:
+async def create(database: Database, new: RuleCreate, by: Trail) -> Rule:
     """Make one; CONFLICT when there are too many."""
     rule_id = uuid7()
     clear = _clear(new.comparison, new.threshold, new.clear_threshold)
@@ -130,12 +130,14 @@ async def create(database: Database, new: RuleCreate) -> Rule:
         )
         if made is None:
             raise ProblemError(errors.CONFLICT, f"there are {MOST} rules, and can be no more")
+        target = ("alert_rule", rule_id)
+        await by.record(transaction, "alert_rule.created", target, name=new.name)
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
     return await rule(database, rule_id)
 
 
-async def change(database: Database, rule_id: UUID, patch: RulePatch, by: UUID) -> Rule:
+async def change(database: Database, rule_id: UUID, patch: RulePatch, by: Trail) -> Rule:
     """Change one; an event that no longer says what the rule watches ends with it."""
 
     async def work(transaction: Transaction) -> None:
@@ -150,14 +152,16 @@ async def change(database: Database, rule_id: UUID, patch: RulePatch, by: UUID) 
             await _require_channels(transaction, new["channels"])
         is_anew = any(new[name] != old[name] for name in ("metric", "comparison", "is_enabled"))
         if is_anew:
-            await events.end_of_rule(transaction, rule_id, by)
+            await events.end_of_rule(transaction, rule_id, by.actor_id)
         await transaction.row(_UPDATE, id=rule_id, is_anew=is_anew, **new)
+        target, fields = ("alert_rule", rule_id), given_in(patch)
+        await by.record(transaction, "alert_rule.updated", target, name=new["name"], fields=fields)
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
     return await rule(database, rule_id)
 
 
-async def delete(database: Database, rule_id: UUID, by: UUID) -> None:
+async def delete(database: Database, rule_id: UUID, by: Trail) -> None:
     """Delete one, and end its event; CONFLICT when it is built in."""
 
     async def work(transaction: Transaction) -> None:
@@ -168,10 +172,12 @@ async def delete(database: Database, rule_id: UUID, by: UUID) -> None:
             raise ProblemError(
                 errors.CONFLICT, "the rule is built in: disable it with isEnabled false"
             )
-        await events.end_of_rule(transaction, rule_id, by)
+        await events.end_of_rule(transaction, rule_id, by.actor_id)
         await transaction.row(_DELETE, id=rule_id)
+        target = ("alert_rule", rule_id)
+        await by.record(transaction, "alert_rule.deleted", target, name=old["name"])
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
 
 
 def _changed(patch: RulePatch, name: str, old: object) -> Any:  # noqa: ANN401 -- any column's
