@@ -35,6 +35,7 @@ from roost.performance.reading import Question
 from roost.web.query import invalid
 
 MOST: Final = 50
+_NAMED: Final = 5
 _COLUMNS: Final = (
     'id, name, kind, is_enabled as "isEnabled", target, created_at as "createdAt",'
     ' updated_at as "updatedAt"'
@@ -87,11 +88,12 @@ _DELETE: Final = Statement(
     ("id",),
     {},
 )
+# A rule that others change meanwhile is waited for, and seen as they left it.
 _LEAVE: Final = Statement(
     "update performance.alert_rule_channels",
     """
     update performance.alert_rule set channels = array_remove(channels, $1)
-    where $1 = any(channels)
+    where $1 = any(channels) returning id, name, channels
     """,
     ("id",),
     {},
@@ -183,10 +185,16 @@ async def change(
 
 
 async def delete(database: Database, channel_id: UUID, by: Trail) -> None:
-    """Delete one, with what is on its way there; rules that named it do so no longer."""
+    """Delete one, with what is on its way there; rules that name others too do so without it.
+
+    CONFLICT when a rule names no other: it would tell all, and was made not to.
+    """
 
     async def work(transaction: Transaction) -> None:
-        await transaction.row(_LEAVE, id=channel_id)
+        # First, so that no rule comes to name it from here on.
+        await transaction.row(_LOCK, id=channel_id)
+        rules: list[Any] = await transaction.rows(_LEAVE, id=channel_id)
+        _require_others(rules)
         gone: Any = await transaction.row(_DELETE, id=channel_id)
         if gone is None:
             raise ProblemError(errors.ALERT_CHANNEL_NOT_FOUND)
@@ -212,6 +220,20 @@ async def test(database: Database, sender: Sender, channel_id: UUID) -> Outcome:
         detail, is_delivered = str(error), False
     seconds = round(time.perf_counter() - started, 3)
     return Outcome(is_delivered=is_delivered, detail=detail, seconds=seconds)
+
+
+def _require_others(rules: list[Any]) -> None:
+    """Refuse to leave a rule without the last channel that it names."""
+    left = [rule for rule in rules if not rule["channels"]]
+    if left:
+        names = ", ".join(f"“{rule['name']}”" for rule in left[:_NAMED])
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        raise ProblemError(
+            errors.CONFLICT,
+            f"it is the only channel of {names}{more}",
+            hint="Give each of these rules another channel, or an empty list, which tells all.",
+            extra={"rules": [str(rule["id"]) for rule in left]},
+        )
 
 
 def _require_fit(kind: ChannelKind, *, has_url: bool, has_email: bool) -> None:

@@ -109,7 +109,8 @@ class AlertRoutes:
                 "Change a channel, or disable it", WRITE, body=ChannelPatch, returns=Channel,
                 problems=(*_CHANNEL, *refused), tag=TAG)),
             Endpoint("DELETE", one, self.delete_channel, Contract(
-                "Delete a channel", WRITE, status=204, problems=_CHANNEL, tag=TAG)),
+                "Delete a channel that no rule needs", WRITE, status=204,
+                problems=(*_CHANNEL, errors.CONFLICT), tag=TAG)),
             Endpoint("POST", f"{one}/test", self.test_channel, Contract(
                 "Send a test message now", WRITE, returns=Outcome, problems=_CHANNEL, tag=TAG)),
             Endpoint("GET", f"{_ROOT}/deliveries", self.deliveries, Contract(

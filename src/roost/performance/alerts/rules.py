@@ -81,13 +81,10 @@ _DELETE: Final = Statement(
     ("id",),
     {},
 )
-_UNKNOWN_CHANNELS: Final = Statement(
-    "select performance.alert_unknown_channels",
-    """
-    select given.place from unnest($1::uuid[]) with ordinality given (id, place)
-    where not exists (select from performance.alert_channel c where c.id = given.id)
-    order by given.place limit 1
-    """,
+# Locked, so that none is deleted before the rule that names it is there to be seen.
+_KNOWN_CHANNELS: Final = Statement(
+    "select performance.alert_known_channels",
+    "select id from performance.alert_channel where id = any($1::uuid[]) order by id for key share",
     ("ids",),
     {},
 )
@@ -205,7 +202,8 @@ def _clear(comparison: Comparison, threshold: float, clear: float | None) -> flo
 
 
 async def _require_channels(transaction: Transaction, ids: list[UUID]) -> None:
-    unknown = await transaction.row(_UNKNOWN_CHANNELS, ids=ids)
-    if unknown is not None:
-        field = f"channels[{unknown['place'] - 1}]"
-        raise invalid(field, "is no channel's id", "unknown")
+    known = {row["id"] for row in await transaction.rows(_KNOWN_CHANNELS, ids=ids)}
+    for place, channel_id in enumerate(ids):
+        if channel_id not in known:
+            field = f"channels[{place}]"
+            raise invalid(field, "is no channel's id", "unknown")
