@@ -112,8 +112,7 @@ async def analyze(
 
 async def stored(doctor: Database, report_id: UUID) -> StoredReport | None:
     """Give a report that was made; None when there is none, or it is too old to be kept."""
-    found = await _ONE.ask(doctor, id=report_id)
-    return found[0] if found else None
+    return await _ONE.one(doctor, id=report_id)
 
 
 async def all_stored(doctor: Database, most: int) -> list[ReportHead]:

@@ -160,8 +160,7 @@ class Applier:
 
     async def find(self, change_id: UUID) -> IndexChange | None:
         """Give one; None when there is none."""
-        found = await _ONE.ask(self._doctor, id=change_id)
-        return found[0] if found else None
+        return await _ONE.one(self._doctor, id=change_id)
 
     async def list(self, most: int) -> list[IndexChange]:
         """Give the latest."""

@@ -11,19 +11,21 @@ from roost import errors
 from roost.db.pool import Database
 from roost.identity.audit.trail import trail_of
 from roost.performance.alerts import channels, deliveries, events, rules
-from roost.performance.alerts.metrics import METRICS
-from roost.performance.alerts.model import (
+from roost.performance.alerts.channel_model import (
     Channel,
     ChannelCreate,
     ChannelPatch,
     Delivery,
     DeliveryState,
+    NewChannel,
+    Outcome,
+)
+from roost.performance.alerts.metrics import METRICS
+from roost.performance.alerts.model import (
     Event,
     Events,
     EventState,
     Metric,
-    NewChannel,
-    Outcome,
     Rule,
     RuleCreate,
     RulePatch,

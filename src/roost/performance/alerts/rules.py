@@ -13,8 +13,9 @@ from roost.errors import ProblemError
 from roost.identity.audit.trail import Trail
 from roost.performance.alerts import events
 from roost.performance.alerts.machine import Comparison
-from roost.performance.alerts.model import Rule, RuleCreate, RulePatch, given_in
+from roost.performance.alerts.model import Rule, RuleCreate, RulePatch, given_in, patched
 from roost.performance.reading import Question
+from roost.web.kit import found
 from roost.web.query import invalid
 
 MOST: Final = 200
@@ -97,10 +98,8 @@ async def rules(database: Database) -> list[Rule]:
 
 async def rule(database: Database, rule_id: UUID) -> Rule:
     """Give one; ALERT_RULE_NOT_FOUND when there is none."""
-    found = await _ONE.ask(database, id=rule_id)
-    if not found:
-        raise ProblemError(errors.ALERT_RULE_NOT_FOUND)
-    return found[0]
+    kept: Rule = found(await _ONE.one(database, id=rule_id), errors.ALERT_RULE_NOT_FOUND)
+    return kept
 
 
 async def create(database: Database, new: RuleCreate, by: Trail) -> Rule:
@@ -138,10 +137,8 @@ async def change(database: Database, rule_id: UUID, patch: RulePatch, by: Trail)
     """Change one; an event that no longer says what the rule watches ends with it."""
 
     async def work(transaction: Transaction) -> None:
-        old: Any = await transaction.row(_LOCK, id=rule_id)
-        if old is None:
-            raise ProblemError(errors.ALERT_RULE_NOT_FOUND)
-        new = {name: _changed(patch, name, old[name]) for name in _VALUES if name != "id"}
+        old = found(await transaction.row(_LOCK, id=rule_id), errors.ALERT_RULE_NOT_FOUND)
+        new = {name: patched(getattr(patch, name), old[name]) for name in _VALUES if name != "id"}
         new["clear_threshold"] = _clear(
             new["comparison"], new["threshold"], _patched_clear(patch, old)
         )
@@ -162,9 +159,7 @@ async def delete(database: Database, rule_id: UUID, by: Trail) -> None:
     """Delete one, and end its event; CONFLICT when it is built in."""
 
     async def work(transaction: Transaction) -> None:
-        old: Any = await transaction.row(_LOCK, id=rule_id)
-        if old is None:
-            raise ProblemError(errors.ALERT_RULE_NOT_FOUND)
+        old = found(await transaction.row(_LOCK, id=rule_id), errors.ALERT_RULE_NOT_FOUND)
         if old["built_in"]:
             raise ProblemError(
                 errors.CONFLICT, "the rule is built in: disable it with isEnabled false"
@@ -175,11 +170,6 @@ async def delete(database: Database, rule_id: UUID, by: Trail) -> None:
         await by.record(transaction, "alert_rule.deleted", target, name=old["name"])
 
     await database.write(by.context, work)
-
-
-def _changed(patch: RulePatch, name: str, old: object) -> Any:  # noqa: ANN401 -- any column's
-    given = getattr(patch, name)
-    return old if given is UNSET else given
 
 
 def _patched_clear(patch: RulePatch, old: Any) -> float | None:  # noqa: ANN401 -- a record
