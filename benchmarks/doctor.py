@@ -23,6 +23,7 @@ from roost.performance import (
     kept,
     locks,
     overview,
+    ranges,
     sampling,
     slow,
     trends,
@@ -148,7 +149,7 @@ def _questions(doctor: Database) -> dict[str, Callable[[], Awaitable[object]]]:
         "locks": partial(locks.locks, doctor),
         "connections": partial(connections.connections, doctor, doctor),
     }
-    for name, seconds in statements.SECONDS.items():
+    for name, seconds in ranges.SECONDS.items():
         within: Any = name
         found[f"overview {name}"] = partial(overview.overview, doctor, doctor, {}, within)
         found[f"queries {name}"] = partial(statements.queries, doctor, within)

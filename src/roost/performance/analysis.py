@@ -15,7 +15,8 @@ from roost.performance.advice import Advice
 from roost.performance.checks.kinds import Finding
 from roost.performance.health import health
 from roost.performance.indexes import indexes
-from roost.performance.queries import SECONDS, Query, queries
+from roost.performance.queries import Query, queries
+from roost.performance.ranges import SECONDS
 from roost.performance.reading import Question
 from roost.performance.relations import TableFacts, tables
 from roost.performance.slow import SLOW_MS, SlowQuery, slow_queries
