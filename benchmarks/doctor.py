@@ -23,6 +23,7 @@ from roost.performance import (
     kept,
     locks,
     overview,
+    ranges,
     sampling,
     slow,
     trends,
@@ -61,11 +62,18 @@ _FILL = (
     from generate_series(0, 1439) n, generate_series(1, 16) g
     """,
 )
-_OLDER = f"""
-insert into performance.delta_hour
-select at - make_interval(days => n), query_id, calls, total_ms, rows, 1, 1, 1, 1
-from performance.delta_hour, generate_series(1, {_DAYS - 1}) n on conflict do nothing
-"""
+_OLDER = (
+    f"""
+    insert into performance.delta_hour
+    select at - make_interval(days => n), query_id, calls, total_ms, rows, 1, 1, 1, 1
+    from performance.delta_hour, generate_series(1, {_DAYS - 1}) n on conflict do nothing
+    """,
+    f"""
+    insert into performance.rolled
+    select at - make_interval(days => n)
+    from performance.rolled, generate_series(1, {_DAYS - 1}) n on conflict do nothing
+    """,
+)
 
 
 def run() -> None:
@@ -129,7 +137,8 @@ async def _fill(admin: Connection, doctor: Database) -> None:
     for sql in _FILL:
         await admin.execute(sql)
     await doctor.write(Context(), kept.roll_up)
-    await admin.execute(_OLDER)
+    for sql in _OLDER:
+        await admin.execute(sql)
     await admin.execute("vacuum analyze")
 
 
@@ -140,7 +149,7 @@ def _questions(doctor: Database) -> dict[str, Callable[[], Awaitable[object]]]:
         "locks": partial(locks.locks, doctor),
         "connections": partial(connections.connections, doctor, doctor),
     }
-    for name, seconds in statements.SECONDS.items():
+    for name, seconds in ranges.SECONDS.items():
         within: Any = name
         found[f"overview {name}"] = partial(overview.overview, doctor, doctor, {}, within)
         found[f"queries {name}"] = partial(statements.queries, doctor, within)

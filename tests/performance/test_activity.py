@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roost.performance.checks import server
+from roost.performance.counting import OFF
 from roost.performance.locks import held_up
 from tests.performance.conftest import Ask, Connect
 
@@ -131,6 +134,49 @@ async def test_extensions_that_are_missed_are_named_with_what_makes_them(
     assert found["status"] == "skipped"
     await connection.execute(known["pg_stat_statements"]["sql"])
     assert check(await ask("health"), "statementStatistics")["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("timed", "requested", "hours", "status"),
+    [
+        (0, 19, 2.0, "skipped"),  # however large their share
+        (0, 30, 0.9, "skipped"),
+        (0, 30, None, "skipped"),
+        (5, 40, 24 * 30, "ok"),  # a backup a day
+        (100, 20, 10, "ok"),
+        (40, 60, 10, "warn"),
+        (2, 60, 10, "critical"),
+    ],
+)
+def test_checkpoints_are_judged_when_there_are_many_and_they_come_often(
+    timed: int, requested: int, hours: float | None, status: str
+) -> None:
+    (judged,) = [each for each in server.CHECKS if each.name == "checkpoints"]
+    found = judged.judge([{"timed": timed, "requested": requested, "hours": hours}])
+    assert found.status == status
+    assert (found.fix is None) == (status in {"ok", "skipped"})
+
+
+async def test_few_checkpoints_are_said_to_be_so(ask: Ask, connect: Connect) -> None:
+    connection = await connect()
+    kept = "checkpointer" if connection.get_server_version().major >= 17 else "bgwriter"
+    await connection.execute("select pg_stat_reset_shared($1)", kept)
+    found = check(await ask("health"), "checkpoints")
+    assert found["status"] == "skipped"
+    assert found["detail"].startswith("Only ")
+
+
+async def test_statistics_that_are_turned_off_are_warned_of(ask: Ask, connect: Connect) -> None:
+    connection = await connect()
+    name = await connection.fetchval("select quote_ident(current_database())")
+    await connection.execute(f"alter database {name} set pg_stat_statements.track = 'none'")
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where usename = 'roost_doctor' and datname = current_database()"
+    )
+    found = check(await ask("health"), "statementStatistics")
+    assert (found["status"], found["detail"]) == ("warn", OFF.reason)
+    assert (await ask("queries"))["window"]["reason"] == str(OFF)
 
 
 async def test_tables_tell_their_size_and_their_dead_rows(ask: Ask, connect: Connect) -> None:

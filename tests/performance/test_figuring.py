@@ -2,11 +2,19 @@
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roost.performance.latencies import percentile
-from roost.performance.trends import mann_whitney, trend_between, trend_of
+from roost.performance.significance import (
+    mann_whitney,
+    outlying,
+    student,
+    trend_between,
+    trend_from,
+    trend_of,
+)
 from roost.telemetry.tally import bucket_of
 
 DURATIONS = st.lists(st.integers(1_000, 10**11), min_size=1, max_size=200)
@@ -76,3 +84,38 @@ def test_what_gets_faster_improves() -> None:
     before = [10.0 + number % 7 for number in range(30)]
     trend = trend_between(before, [each / 2 for each in before])
     assert (trend.direction, trend.change) == ("improving", -0.5)
+
+
+@pytest.mark.parametrize(
+    ("t", "freedom", "chance"),
+    [(12.706, 1, 0.05), (63.657, 1, 0.01), (4.303, 2, 0.05), (5.841, 3, 0.01), (4.604, 4, 0.01),
+     (2.228, 10, 0.05), (3.012, 13, 0.01), (2.977, 14, 0.01), (0.0, 7, 1.0)],
+)  # fmt: skip
+def test_students_known_figures_come_out(t: float, freedom: int, chance: float) -> None:
+    assert student(t, freedom) == pytest.approx(chance, abs=2e-4)
+
+
+@pytest.mark.parametrize("days", [5, 6, 14])
+def test_an_hour_like_those_of_other_days_rarely_stands_out(days: int) -> None:
+    chance = random.Random(days)
+    found = [
+        outlying(
+            [chance.lognormvariate(1, 0.3) for _ in range(days)], chance.lognormvariate(1, 0.3)
+        )
+        for _ in range(4_000)
+    ]
+    for level in (0.01, 0.05):
+        share = sum(each <= level for each in found) / len(found)
+        assert level * 0.4 < share <= level * 1.6
+
+
+def test_few_days_say_nothing_however_many_minutes_they_have() -> None:
+    assert trend_from([1.0] * 4, 9.0).direction == "insufficientData"
+    assert trend_from([1.0] * 5, 9.0).direction == "degrading"
+
+
+def test_what_differs_from_day_to_day_as_much_is_stable() -> None:
+    days = [1.0, 2.0, 1.1, 2.2, 1.3, 1.9, 1.2]
+    assert trend_from(days, 2.6).direction == "stable"
+    assert trend_from(days, 26.0).direction == "degrading"
+    assert trend_from(days, 0.05).direction == "improving"

@@ -255,20 +255,64 @@ async def test_a_query_that_has_become_slower_is_told_of(ask: Ask, connect: Conn
     assert answer["trends"][0]["id"] == "7"
 
 
-async def test_an_hour_is_held_against_the_same_hour_of_earlier_days(
-    ask: Ask, connect: Connect
-) -> None:
-    admin = await connect()
+END = "date_trunc('hour', now() - interval '2 minutes')"
+
+
+async def write_hours(admin: Any, days: int) -> None:
+    """Write the last full hour by the minute, and the same hour of earlier days as it is kept."""
     await admin.execute(
         "insert into performance.delta (at, query_id, calls, total_ms, rows, blocks_hit,"
         " blocks_read, temp_blocks, wal_bytes)"
-        " select now() - make_interval(days => d, mins => n), 9, 1,"
-        " case d when 0 then 9 else 3 end + n % 7 * 0.1, 0, 0, 0, 0, 0"
-        " from generate_series(0, 1) d, generate_series(1, 30) n"
+        f" select {END} - make_interval(mins => n), q, 2, 2 * (9 + n % 7 * 0.1), 0, 0, 0, 0, 0"
+        " from generate_series(8, 9) q, generate_series(1, 30) n"
     )
+    # 9 took three milliseconds on each day, give or take a little; 8 anything up to twelve.
+    await admin.execute(
+        "insert into performance.delta_hour (at, query_id, calls, total_ms, rows, blocks_hit,"
+        " blocks_read, temp_blocks, wal_bytes)"
+        f" select {END} - make_interval(days => d), q, 10,"
+        " 10 * case q when 9 then 3 + d % 3 * 0.1 else 2 + d % 4 * 3 end, 0, 0, 0, 0, 0"
+        " from generate_series(8, 9) q, generate_series(1, $1::integer) d",
+        days,
+    )
+    await admin.execute(
+        "insert into performance.rolled"
+        f" select {END} - make_interval(days => d) from generate_series(1, $1::integer) d",
+        days,
+    )
+
+
+async def test_the_last_full_hour_is_held_against_the_same_hour_of_all_earlier_days(
+    ask: Ask, connect: Connect
+) -> None:
+    await write_hours(await connect(), 9)
     answer = await ask("trends?range=1h")
-    assert [each["id"] for each in answer["regressions"]] == ["9"]
-    assert answer["daysCompared"] == 1
+    (found,) = answer["regressions"]
+    assert found == found | {"id": "9", "direction": "degrading", "beforeMs": 3.1, "figures": 10}
+    assert found["afterMs"] == pytest.approx(9.3, abs=0.1)
+    assert found["pValue"] < 0.01
+    assert (answer["daysCompared"], answer["reason"]) == (9, None)
+
+
+async def test_other_hours_of_earlier_days_are_not_compared(ask: Ask, connect: Connect) -> None:
+    admin = await connect()
+    await write_hours(admin, 9)
+    for table in ("delta_hour", "rolled"):
+        await admin.execute(f"update performance.{table} set at = at - interval '3 hours'")
+    answer = await ask("trends?range=1h")
+    assert (answer["regressions"], answer["daysCompared"]) == ([], 0)
+
+
+async def test_with_few_days_no_regression_is_told_and_it_is_said_why(
+    ask: Ask, connect: Connect
+) -> None:
+    await write_hours(await connect(), 4)
+    answer = await ask("trends?range=1h")
+    assert (answer["regressions"], answer["daysCompared"]) == ([], 4)
+    assert answer["reason"] == (
+        "The last full hour is known of 4 earlier days; from 5 on it can be told what is more "
+        "than chance."
+    )
 
 
 async def test_slow_statements_of_one_connection_are_told_apart(watched: Watched, ask: Ask) -> None:

@@ -11,7 +11,8 @@ from roost.db.pool import Database
 from roost.db.roles import DOCTOR_ROLE, OWNER_ROLE
 from roost.db.tenancy import Context
 from roost.performance import kept, latencies
-from roost.performance.queries import queries, query
+from roost.performance.queries import queries
+from roost.performance.query_detail import query
 from tests.support.schema import as_role, pool_config
 
 HOUR = "date_trunc('hour', now())"

@@ -29,6 +29,7 @@ from roost.db.sealing import open_secret_box
 from roost.db.target import Target
 from roost.errors import ProblemError
 from roost.identity.providers import Providers
+from roost.performance import counting
 from roost.redis import RedisAwayError, connect
 from roost.settings import Settings, SettingsError
 from roost.telemetry import Telemetry, TelemetrySettingError
@@ -219,7 +220,22 @@ async def _extensions(connection: Any) -> list[Finding]:  # noqa: ANN401 -- asyn
         list(EXTENSIONS),
     )
     known = {row["name"]: row for row in rows}
-    return [_extension(name, known.get(name)) for name in EXTENSIONS]
+    uncounted = await _uncounted(connection)
+    return [
+        Finding(f"extension {name}", "warning", uncounted.reason, uncounted.fix)
+        if name == "pg_stat_statements" and uncounted is not None
+        else _extension(name, known.get(name))
+        for name in EXTENSIONS
+    ]
+
+
+async def _uncounted(connection: Any) -> counting.Obstacle | None:  # noqa: ANN401 -- asyncpg's connection
+    """Say why the statistics that are set up don't count; None when they do, or are not there."""
+    try:
+        found = counting.obstacle_in(await connection.fetchrow(counting.PROBE))
+    except counting.REFUSALS as error:
+        found = counting.obstacle_of(error)
+    return None if found is counting.ABSENT else found
 
 
 def _extension(name: str, row: Any) -> Finding:  # noqa: ANN401 -- a record

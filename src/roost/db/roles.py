@@ -2,7 +2,7 @@
 
 The pool's role `roost_app` owns nothing and can't bypass row-level security. Connections either
 log in as a role of that kind, or take it on at their start. `roost_doctor` reads what PostgreSQL
-counts and what connections do, and no row of any table but its own.
+counts and what connections do, and no row of any table but its own; to the audit trail it can add.
 """
 
 import logging
@@ -104,9 +104,9 @@ async def ensure_doctor_role(connection: Any) -> bool:  # noqa: ANN401 -- asyncp
 
 
 async def let_doctor_work(connection: Any, role: str = DOCTOR_ROLE) -> None:  # noqa: ANN401 -- asyncpg's proxies
-    """Let the doctor see how far sequences are, and keep what it sees; for the owner to do.
+    """Let the doctor see how far sequences are, keep what it sees and tell who had it do what.
 
-    `role` is the pool's where there is no doctor's: then the pool remembers.
+    For the owner to do; `role` is the pool's where there is no doctor's: then the pool remembers.
     """
     for right in (
         "usage on schema performance",
@@ -114,6 +114,8 @@ async def let_doctor_work(connection: Any, role: str = DOCTOR_ROLE) -> None:  # 
         "usage, select on all sequences in schema performance",
         "execute on all functions in schema performance",
         "select on all sequences in schema public, journal, sync",
+        # What administrators have it do is told with the deed; it reads none of it.
+        "insert on table public.audit_events",
     ):
         try:
             await connection.execute(f"grant {right} to {role}")

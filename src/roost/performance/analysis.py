@@ -15,7 +15,8 @@ from roost.performance.advice import Advice
 from roost.performance.checks.kinds import Finding
 from roost.performance.health import health
 from roost.performance.indexes import indexes
-from roost.performance.queries import SECONDS, Query, queries
+from roost.performance.queries import Query, queries
+from roost.performance.ranges import SECONDS
 from roost.performance.reading import Question
 from roost.performance.relations import TableFacts, tables
 from roost.performance.slow import SLOW_MS, SlowQuery, slow_queries
@@ -112,8 +113,7 @@ async def analyze(
 
 async def stored(doctor: Database, report_id: UUID) -> StoredReport | None:
     """Give a report that was made; None when there is none, or it is too old to be kept."""
-    found = await _ONE.ask(doctor, id=report_id)
-    return found[0] if found else None
+    return await _ONE.one(doctor, id=report_id)
 
 
 async def all_stored(doctor: Database, most: int) -> list[ReportHead]:

@@ -16,9 +16,10 @@ from uuid_utils.compat import uuid7
 
 from roost.db.dsn import DatabaseConfig, connection_arguments
 from roost.db.faults import DatabaseError
-from roost.db.pool import LOST, Database
+from roost.db.pool import LOST, Database, Transaction
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
+from roost.identity.audit.trail import Trail
 from roost.performance.advice import Advice
 from roost.performance.reading import Question
 from roost.web.structs import Outgoing
@@ -129,20 +130,27 @@ class Applier:
         """Whether it knows how the owner connects, and not by way of PgBouncer."""
         return self._owner is not None and not self._owner.pgbouncer
 
-    async def begin(self, advice: Advice, user_id: UUID) -> IndexChange:
+    async def begin(self, advice: Advice, by: Trail) -> IndexChange:
         """Start on it; Busy when another is under way. `advice` has SQL."""
         change_id = uuid7()
-        begun = await self._doctor.change(
-            _BEGIN,
-            Context(),
-            id=change_id,
-            sql=advice.sql,
-            table=advice.table,
-            user=user_id,
-            lease=LEASE_SECONDS,
-        )
-        if begun is None:
-            raise Busy
+
+        async def work(transaction: Transaction) -> None:
+            begun = await transaction.row(
+                _BEGIN,
+                id=change_id,
+                sql=advice.sql,
+                table=advice.table,
+                user=by.actor_id,
+                lease=LEASE_SECONDS,
+            )
+            if begun is None:
+                raise Busy
+            target = ("index_change", change_id)
+            await by.record(
+                transaction, "index_change.begun", target, table=advice.table, sql=advice.sql
+            )
+
+        await self._doctor.write(by.context, work)
         task = asyncio.create_task(self._carry_out(change_id, str(advice.sql), advice.table))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -152,18 +160,24 @@ class Applier:
 
     async def find(self, change_id: UUID) -> IndexChange | None:
         """Give one; None when there is none."""
-        found = await _ONE.ask(self._doctor, id=change_id)
-        return found[0] if found else None
+        return await _ONE.one(self._doctor, id=change_id)
 
     async def list(self, most: int) -> list[IndexChange]:
         """Give the latest."""
         return await _ALL.ask(self._doctor, most=most)
 
-    async def cancel(self, change_id: UUID) -> None:
+    async def cancel(self, change_id: UUID, by: Trail) -> None:
         """Ask PostgreSQL to stop it; whichever worker is at it ends it then."""
         row: Any = await self._doctor.read(_PID, Context(), id=change_id)
         if row is None or row["pid"] is None:
             return
+
+        async def work(transaction: Transaction) -> None:
+            target = ("index_change", change_id)
+            await by.record(transaction, "index_change.cancelled", target)
+
+        # First: what is asked of PostgreSQL can't be taken back when it can't be told.
+        await self._doctor.write(by.context, work)
         connection = await self._connect()
         try:
             await connection.execute(f"select pg_cancel_backend({int(row['pid'])})")

@@ -9,6 +9,7 @@ import msgspec
 from roost import errors
 from roost.db.pool import Database
 from roost.errors import ProblemError
+from roost.identity.audit.trail import trail_of
 from roost.performance.applying import Applier, Busy, IndexChange
 from roost.performance.indexes import indexes
 from roost.web.endpoint import API, Call, Contract, Endpoint
@@ -75,7 +76,7 @@ class ChangeRoutes:
         for advice in advised.items:
             if advice.sql == wanted.sql:
                 try:
-                    return encoded(await self.applier.begin(advice, call.principal.user_id), 202)
+                    return encoded(await self.applier.begin(advice, trail_of(call)), 202)
                 except Busy:
                     raise ProblemError(errors.INDEX_CHANGE_RUNNING) from None
         raise invalid("sql", "must be the `sql` of what GET /performance/indexes advises now")
@@ -92,7 +93,7 @@ class ChangeRoutes:
         """Ask for it to stop; what has ended stays as it is."""
         found = await self._found(call)
         if found.state == "running" and self.applier.is_able:
-            await self.applier.cancel(found.id)
+            await self.applier.cancel(found.id, trail_of(call))
         return encoded(await self._found(call), 202)
 
     async def _found(self, call: Call) -> IndexChange:

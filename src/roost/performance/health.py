@@ -56,6 +56,8 @@ async def run(database: Database, check: Check, major: int) -> Finding:
     try:
         row = await database.read(statement, Context())
     except asyncpg.PostgresError as error:
-        return skipped(check.name, f"The database would not say: {error.args[0]}")
+        return check.refused(error) or skipped(
+            check.name, f"The database would not say: {error.args[0]}"
+        )
     assert row is not None  # noqa: S101 -- an aggregate has a row
     return check.judge(json.loads(row["body"]))

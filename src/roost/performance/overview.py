@@ -8,7 +8,8 @@ from roost.performance import latencies
 from roost.performance.connections import Pool, pool_of
 from roost.performance.health import health
 from roost.performance.latencies import Latency
-from roost.performance.queries import SECONDS, STEPS, Queries, Range, queries
+from roost.performance.queries import Queries, queries
+from roost.performance.ranges import SECONDS, STEPS, Range
 from roost.performance.reading import Ranged
 from roost.performance.slow import slow_queries
 from roost.telemetry.metrics import Snapshot

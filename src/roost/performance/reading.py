@@ -91,6 +91,11 @@ class Question(Generic[T]):
         row: Any = await database.read(self._statement, Context(), **values)
         return self._decode(row["body"])
 
+    async def one(self, database: Database, **values: object) -> T | None:
+        """Give the first row of the answer; None when there is none."""
+        found = await self.ask(database, **values)
+        return found[0] if found else None
+
     async def within(self, transaction: Transaction, **values: object) -> list[T]:
         """Give the answer as it is in a transaction, with what that has changed."""
         row: Any = await transaction.row(self._statement, **values)

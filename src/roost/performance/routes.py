@@ -18,15 +18,9 @@ from roost.performance.health import Health, health
 from roost.performance.indexes import MIN_WINDOW_DAYS, Indexes, indexes
 from roost.performance.locks import Locks, locks
 from roost.performance.overview import Overview, overview
-from roost.performance.queries import (
-    SECONDS,
-    Queries,
-    QueryDetail,
-    Range,
-    Sort,
-    queries,
-    query,
-)
+from roost.performance.queries import Queries, Sort, queries
+from roost.performance.query_detail import QueryDetail, query
+from roost.performance.ranges import SECONDS, Range
 from roost.performance.relations import TableFacts, tables
 from roost.performance.slow import SLOW_MS, SlowQueries, slow_queries
 from roost.performance.trends import Trends, trends

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import asyncpg
-
 from roost.db.pool import Transaction
 from roost.db.statements import Statement
+from roost.performance.counting import REFUSALS, obstacle_of
 from roost.performance.wording import name_of, shown
 
 HEAVIEST: Final = 100
@@ -22,24 +21,6 @@ _TEXTS: Final = 1_000
 _LONGEST: Final = 20_000
 """Characters that are kept of a statement: what is cut off can't be planned any more."""
 
-_NOT_TO_BE_READ: Final = (
-    # It was created, and not loaded when the server started; or it is an old version.
-    asyncpg.ObjectNotInPrerequisiteStateError,
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.UndefinedFunctionError,
-    asyncpg.InsufficientPrivilegeError,
-)
-
-_READY = Statement(
-    "select performance.ready",
-    """
-    select exists (select from pg_extension where extname = 'pg_stat_statements') as there,
-           to_regclass('pg_stat_statements') is not null as found
-    """,
-    (),
-    {},
-)
 _LAST = Statement(
     "select performance.last_sample",
     """
@@ -187,15 +168,12 @@ class Look:
 
 async def look(transaction: Transaction, *, heaviest: int = HEAVIEST) -> Look:
     """Write down what was counted since the look before; the first only remembers the counts."""
-    ready: Any = await transaction.row(_READY)
-    if not ready["found"]:
-        return Look(reason="pg_stat_statements is not there")
     try:
         # A savepoint: what else is written with the look must not go with its failure.
         async with transaction.connection.transaction():
             return await _look(transaction, heaviest)
-    except _NOT_TO_BE_READ as error:
-        return Look(reason=f"pg_stat_statements can't be read: {error.args[0]}")
+    except REFUSALS as error:
+        return Look(reason=f"{obstacle_of(error)} PostgreSQL says: {error.args[0]}")
 
 
 async def _look(transaction: Transaction, heaviest: int) -> Look:

@@ -59,6 +59,7 @@ class Watch:
         self._sample = Duty(doctor, "sample", self._pace.sample)
         self._activity = Duty(doctor, "activity", self._pace.activity)
         self._upkeep = Duty(doctor, "upkeep", self._pace.upkeep)
+        self._uncounted: str | None = None
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -95,7 +96,15 @@ class Watch:
         except BaseException:
             self._tally.put_back(counted)
             raise
-        await self._sample.turn(_look)
+        await self._sample.turn(self._look)
+
+    async def _look(self, transaction: Transaction) -> None:
+        await figures.store_of_database(transaction)
+        reason = (await sampling.look(transaction)).reason
+        # Once, and not every minute: what is in the way mostly stays.
+        if reason is not None and reason != self._uncounted:
+            _log.warning("statements are not counted: %s", reason)
+        self._uncounted = reason
 
     async def notice(self) -> None:
         """Write down what was done and failed here, and slow statements of here and of now."""
@@ -118,11 +127,6 @@ class Watch:
         except BaseException:
             self._tally.put_back_others(told, met, noted)
             raise
-
-
-async def _look(transaction: Transaction) -> None:
-    await figures.store_of_database(transaction)
-    await sampling.look(transaction)
 
 
 async def _again(period: float, work: Callable[[], Awaitable[object]]) -> None:

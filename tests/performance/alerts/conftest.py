@@ -16,7 +16,7 @@ from roost.performance.alerts.metrics import Source
 from roost.performance.alerts.routes import AlertRoutes
 from roost.performance.alerts.sending import Sender
 from roost.performance.alerts.working import Alerts
-from tests.performance.alerts.receivers import Mailbox, Webhooks, mailbox, webhooks
+from tests.performance.alerts.receivers import Mailbox, Webhooks, served
 from tests.support.house import House
 from tests.support.schema import as_role, pool_config
 
@@ -108,11 +108,11 @@ async def stage(fresh_roost_database: str, connect: Any) -> AsyncIterator[Stage]
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Webhooks]:
-    async with webhooks() as found:
+    async with served(Webhooks()) as found:
         yield found
 
 
 @pytest.fixture
 async def post_box() -> AsyncIterator[Mailbox]:
-    async with mailbox() as found:
+    async with served(Mailbox()) as found:
         yield found

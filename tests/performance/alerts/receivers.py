@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -69,18 +69,6 @@ class Webhooks:
             writer.close()
 
 
-@asynccontextmanager
-async def webhooks(tls: ssl.SSLContext | None = None) -> AsyncIterator[Webhooks]:
-    """Serve on a port of its own."""
-    found = Webhooks()
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=tls)
-    found.port = server.sockets[0].getsockname()[1]
-    try:
-        yield found
-    finally:
-        server.close()
-
-
 @dataclass
 class Mailbox:
     """A mail server (RFC 5321, with the log-in PLAIN) that keeps what it is given."""
@@ -122,10 +110,12 @@ class Mailbox:
         writer.close()
 
 
+Receiver = TypeVar("Receiver", Webhooks, Mailbox)
+
+
 @asynccontextmanager
-async def mailbox(tls: ssl.SSLContext | None = None) -> AsyncIterator[Mailbox]:
-    """Serve on a port of its own."""
-    found = Mailbox()
+async def served(found: Receiver, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    """Serve it on a port of its own."""
     server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=tls)
     found.port = server.sockets[0].getsockname()[1]
     try:

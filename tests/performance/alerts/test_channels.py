@@ -234,6 +234,43 @@ async def test_a_key_that_is_lost_is_told_and_nothing_is_sent(
     assert receiver.sent == []
 
 
+async def test_the_last_channel_of_a_rule_is_kept_so_that_the_rule_does_not_come_to_tell_all(
+    stage: Stage, receiver: Webhooks
+) -> None:
+    await stage.webhook(receiver)
+    mine = await stage.webhook(receiver)
+    rule = await stage.only(name="Quiet", channels=[mine["id"]])
+    path = f"/channels/{mine['id']}"
+    answer = await stage.house.client("alice").delete(API + path)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "CONFLICT")
+    assert problem["detail"] == "it is the only channel of “Quiet”"
+    assert problem["rules"] == [rule["id"]]
+    assert (await stage.call("GET", f"/rules/{rule['id']}"))["channels"] == [mine["id"]]
+    await stage.fire()
+    assert await stage.deliver() == 1
+    assert receiver.sent[0].is_signed_with(mine["secret"])
+    await stage.call("PATCH", f"/rules/{rule['id']}", {"channels": []})
+    await stage.call("DELETE", path, status=204)
+
+
+async def test_of_two_who_delete_a_rule_s_two_channels_at_once_one_is_refused(
+    stage: Stage, receiver: Webhooks
+) -> None:
+    both = [await stage.webhook(receiver) for _ in range(2)]
+    for _ in range(5):
+        rule = await stage.only(channels=[each["id"] for each in both])
+        clients = [stage.house.client("alice") for _ in both]
+        answers = await asyncio.gather(
+            *(client.delete(f"{API}/channels/{each['id']}")
+              for client, each in zip(clients, both, strict=True))
+        )  # fmt: skip
+        assert sorted(each.status_code for each in answers) == [204, 409]
+        (left,) = (await stage.call("GET", f"/rules/{rule['id']}"))["channels"]
+        await stage.call("DELETE", f"/rules/{rule['id']}", status=204)
+        both = [await stage.call("GET", f"/channels/{left}"), await stage.webhook(receiver)]
+
+
 async def test_a_channel_that_is_disabled_or_gone_gets_nothing(
     stage: Stage, receiver: Webhooks
 ) -> None:

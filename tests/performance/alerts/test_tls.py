@@ -15,11 +15,11 @@ from cryptography.x509.oid import NameOID
 
 from roost.performance.alerts import posting
 from roost.performance.alerts.addresses import Policy
+from roost.performance.alerts.channel_model import EmailCreate
 from roost.performance.alerts.failing import SendError
 from roost.performance.alerts.mail import send_mail
 from roost.performance.alerts.messages import body_of
-from roost.performance.alerts.model import EmailCreate
-from tests.performance.alerts.receivers import mailbox, webhooks
+from tests.performance.alerts.receivers import Mailbox, Webhooks, served
 
 NAME, OTHER = "hooks.example.com", "other.example.com"
 LOCAL = Policy.of(("127.0.0.1",), production=True)
@@ -83,7 +83,7 @@ def trusting(certified: Certified, monkeypatch: pytest.MonkeyPatch) -> Certified
 
 
 async def test_a_certificate_of_the_name_is_taken(trusting: Certified) -> None:
-    async with webhooks(trusting.server) as receiver:
+    async with served(Webhooks(), trusting.server) as receiver:
         url = f"https://{NAME}:{receiver.port}/x"
         assert await posting.post(url, b"{}", {}, LOCAL) == "answered 204"
         assert receiver.sent[0].headers["host"] == f"{NAME}:{receiver.port}"
@@ -91,14 +91,14 @@ async def test_a_certificate_of_the_name_is_taken(trusting: Certified) -> None:
 
 @pytest.mark.parametrize("host", [OTHER, "127.0.0.1"])
 async def test_one_of_another_name_is_not(trusting: Certified, host: str) -> None:
-    async with webhooks(trusting.server) as receiver:
+    async with served(Webhooks(), trusting.server) as receiver:
         with pytest.raises(SendError, match="certificate is not valid"):
             await posting.post(f"https://{host}:{receiver.port}/x", b"{}", {}, LOCAL)
         assert receiver.sent == []
 
 
 async def test_one_that_nobody_vouches_for_is_not(certified: Certified) -> None:
-    async with webhooks(certified.server) as receiver:
+    async with served(Webhooks(), certified.server) as receiver:
         with pytest.raises(SendError, match="certificate is not valid"):
             await posting.post(f"https://{NAME}:{receiver.port}/x", b"{}", {}, LOCAL)
         assert receiver.sent == []
@@ -115,7 +115,7 @@ def mail(host: str, port: int, security: Literal["tls", "starttls"]) -> EmailCre
 async def test_letters_are_encrypted_to_the_name(
     trusting: Certified, security: Literal["tls", "starttls"]
 ) -> None:
-    async with mailbox(trusting.server if security == "tls" else None) as box:
+    async with served(Mailbox(), trusting.server if security == "tls" else None) as box:
         box.tls = trusting.server
         await send_mail(mail(NAME, box.port, security), "1", BODY, LOCAL)
         assert len(box.letters) == len(box.logins) == 1
@@ -126,7 +126,7 @@ async def test_letters_are_encrypted_to_the_name(
 
 async def test_no_password_is_sent_where_there_is_no_encryption(trusting: Certified) -> None:
     del trusting
-    async with mailbox() as box:  # it says that it can, and can't
+    async with served(Mailbox()) as box:  # it says that it can, and can't
         with pytest.raises(SendError):
             await send_mail(mail(NAME, box.port, "starttls"), "1", BODY, LOCAL)
         assert (box.letters, box.logins) == ([], [])

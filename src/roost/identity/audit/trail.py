@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from roost.db.pool import Transaction
 from roost.db.statements import compiled
+from roost.db.tenancy import Context
 from roost.identity.queries import new_row
 from roost.identity.tables import audit_events
 from roost.web.endpoint import Call
@@ -46,6 +47,14 @@ ACTIONS: Mapping[str, str] = {
     "data.exported": "Data was exported.",
     "migration.undone": "A migration of a browser's data was undone, or its undo was.",
     "data.erased": "A user's data was erased.",
+    "alert_rule.created": "A rule for alerts was made.",
+    "alert_rule.updated": "A rule for alerts was changed, enabled or disabled.",
+    "alert_rule.deleted": "A rule for alerts was deleted.",
+    "alert_channel.created": "A channel for alerts was made.",
+    "alert_channel.updated": "A channel for alerts was changed, enabled or disabled.",
+    "alert_channel.deleted": "A channel for alerts was deleted.",
+    "index_change.begun": "Advice on an index of the database began to be carried out.",
+    "index_change.cancelled": "A change of an index was asked to stop.",
 }
 """Every action there is, and what it means."""
 MAX_ADDRESS = 100
@@ -101,6 +110,11 @@ class Trail:
     address: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
+
+    @property
+    def context(self) -> Context:
+        """The context of a transaction that it can be written in."""
+        return Context(self.workspace_id, self.actor_id, cause=self.request_id)
 
     def within(self, workspace_id: UUID) -> Self:
         """Give the same for another workspace."""

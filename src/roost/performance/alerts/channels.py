@@ -3,36 +3,36 @@
 import time
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import msgspec
-from msgspec import UNSET
 from uuid_utils.compat import uuid7
 
 from roost import errors
 from roost.db.pool import Database, Transaction
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
-from roost.errors import FieldError, ProblemError
-from roost.performance.alerts.addresses import RefusedError, find, place_of_url
-from roost.performance.alerts.failing import SendError
-from roost.performance.alerts.messages import body_of
-from roost.performance.alerts.model import (
+from roost.errors import ProblemError
+from roost.identity.audit.trail import Trail
+from roost.performance.alerts import targets
+from roost.performance.alerts.channel_model import (
     Channel,
     ChannelCreate,
-    ChannelKind,
     ChannelPatch,
     NewChannel,
     Outcome,
     Sealed,
 )
+from roost.performance.alerts.failing import SendError
+from roost.performance.alerts.messages import body_of
+from roost.performance.alerts.model import given_in, patched
 from roost.performance.alerts.sending import Sender
 from roost.performance.alerts.signing import new_secret
 from roost.performance.reading import Question
-from roost.web.query import invalid
+from roost.web.kit import found
 
 MOST: Final = 50
+_NAMED: Final = 5
 _COLUMNS: Final = (
     'id, name, kind, is_enabled as "isEnabled", target, created_at as "createdAt",'
     ' updated_at as "updatedAt"'
@@ -81,15 +81,16 @@ _UPDATE: Final = Statement(
 )
 _DELETE: Final = Statement(
     "delete performance.alert_channel",
-    "delete from performance.alert_channel where id = $1 returning id",
+    "delete from performance.alert_channel where id = $1",
     ("id",),
     {},
 )
+# A rule that others change meanwhile is waited for, and seen as they left it.
 _LEAVE: Final = Statement(
     "update performance.alert_rule_channels",
     """
     update performance.alert_rule set channels = array_remove(channels, $1)
-    where $1 = any(channels)
+    where $1 = any(channels) returning id, name, channels
     """,
     ("id",),
     {},
@@ -103,89 +104,98 @@ async def channels(database: Database) -> list[Channel]:
 
 async def channel(database: Database, channel_id: UUID) -> Channel:
     """Give one; ALERT_CHANNEL_NOT_FOUND when there is none."""
-    found = await _ONE.ask(database, id=channel_id)
-    if not found:
-        raise ProblemError(errors.ALERT_CHANNEL_NOT_FOUND)
-    return found[0]
+    kept: Channel = found(await _ONE.one(database, id=channel_id), errors.ALERT_CHANNEL_NOT_FOUND)
+    return kept
 
 
-async def create(database: Database, sender: Sender, new: ChannelCreate) -> NewChannel:
+async def create(database: Database, sender: Sender, new: ChannelCreate, by: Trail) -> NewChannel:
     """Make one; ALERT_TARGET_REFUSED when nothing may be sent there."""
     channel_id = uuid7()
-    _require_fit(new.kind, has_url=new.url is not None, has_email=new.email is not None)
+    targets.require_fit(new.kind, has_url=new.url is not None, has_email=new.email is not None)
     config = Sealed(url=new.url, email=new.email)
-    await _require_allowed(sender, config)
+    await targets.require_allowed(sender.policy, config)
     if new.kind == "webhook":
         config.secret = new_secret()
-    made = await database.change(
-        _INSERT,
-        Context(),
-        id=channel_id,
-        name=new.name,
-        kind=new.kind,
-        is_enabled=new.is_enabled,
-        target=_target(config),
-        sealed=sender.seal(channel_id, config),
-        most=MOST,
-    )
-    if made is None:
-        raise ProblemError(errors.CONFLICT, f"there are {MOST} channels, and can be no more")
+
+    async def work(transaction: Transaction) -> None:
+        made = await transaction.row(
+            _INSERT,
+            id=channel_id,
+            name=new.name,
+            kind=new.kind,
+            is_enabled=new.is_enabled,
+            target=targets.shown(config),
+            sealed=sender.seal(channel_id, config),
+            most=MOST,
+        )
+        if made is None:
+            raise ProblemError(errors.CONFLICT, f"there are {MOST} channels, and can be no more")
+        target = ("alert_channel", channel_id)
+        await by.record(transaction, "alert_channel.created", target, name=new.name, kind=new.kind)
+
+    await database.write(by.context, work)
     kept = await channel(database, channel_id)
     return NewChannel(**msgspec.structs.asdict(kept), secret=config.secret)
 
 
 async def change(
-    database: Database, sender: Sender, channel_id: UUID, patch: ChannelPatch
+    database: Database, sender: Sender, channel_id: UUID, patch: ChannelPatch, by: Trail
 ) -> Channel:
     """Change one; ALERT_TARGET_REFUSED when nothing may be sent where it is to lead now."""
-    given = Sealed(
-        url=None if patch.url is UNSET else patch.url,
-        email=None if patch.email is UNSET else patch.email,
-    )
+    given = Sealed(url=patched(patch.url, None), email=patched(patch.email, None))
     kind = (await channel(database, channel_id)).kind
     moves = given.url is not None or given.email is not None
     if moves:
-        _require_fit(kind, has_url=given.url is not None, has_email=given.email is not None)
-        await _require_allowed(sender, given)
+        targets.require_fit(kind, has_url=given.url is not None, has_email=given.email is not None)
+        await targets.require_allowed(sender.policy, given)
 
     async def work(transaction: Transaction) -> None:
-        old: Any = await transaction.row(_LOCK, id=channel_id)
-        if old is None:
-            raise ProblemError(errors.ALERT_CHANNEL_NOT_FOUND)
-        target, sealed = old["target"], old["sealed"]
+        old = found(await transaction.row(_LOCK, id=channel_id), errors.ALERT_CHANNEL_NOT_FOUND)
+        name = patched(patch.name, old["name"])
+        shown, sealed = old["target"], old["sealed"]
         if moves:
             kept = sender.open(channel_id, sealed)
             given.secret = kept.secret
-            target, sealed = _target(given), sender.seal(channel_id, given)
+            shown, sealed = targets.shown(given), sender.seal(channel_id, given)
         await transaction.row(
             _UPDATE,
             id=channel_id,
-            name=old["name"] if patch.name is UNSET else patch.name,
-            is_enabled=old["is_enabled"] if patch.is_enabled is UNSET else patch.is_enabled,
-            target=target,
+            name=name,
+            is_enabled=patched(patch.is_enabled, old["is_enabled"]),
+            target=shown,
             sealed=sealed,
         )
+        target, fields = ("alert_channel", channel_id), given_in(patch)
+        await by.record(
+            transaction, "alert_channel.updated", target, name=name, kind=kind, fields=fields
+        )
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
     return await channel(database, channel_id)
 
 
-async def delete(database: Database, channel_id: UUID) -> None:
-    """Delete one, with what is on its way there; rules that named it do so no longer."""
+async def delete(database: Database, channel_id: UUID, by: Trail) -> None:
+    """Delete one, with what is on its way there; rules that name others too do so without it.
+
+    CONFLICT when a rule names no other: it would tell all, and was made not to.
+    """
 
     async def work(transaction: Transaction) -> None:
-        await transaction.row(_LEAVE, id=channel_id)
-        if await transaction.row(_DELETE, id=channel_id) is None:
-            raise ProblemError(errors.ALERT_CHANNEL_NOT_FOUND)
+        # First, so that no rule comes to name it from here on.
+        gone = found(await transaction.row(_LOCK, id=channel_id), errors.ALERT_CHANNEL_NOT_FOUND)
+        _require_others(await transaction.rows(_LEAVE, id=channel_id))
+        await transaction.row(_DELETE, id=channel_id)
+        target = ("alert_channel", channel_id)
+        await by.record(
+            transaction, "alert_channel.deleted", target, name=gone["name"], kind=gone["kind"]
+        )
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
 
 
 async def test(database: Database, sender: Sender, channel_id: UUID) -> Outcome:
     """Send a message that says it is a test, now and once; tells what became of it."""
-    row: Any = await database.read(_GET, Context(), id=channel_id)
-    if row is None:
-        raise ProblemError(errors.ALERT_CHANNEL_NOT_FOUND)
+    row = found(await database.read(_GET, Context(), id=channel_id), errors.ALERT_CHANNEL_NOT_FOUND)
     body = body_of("test", datetime.now(UTC), [])
     started = time.perf_counter()
     try:
@@ -197,39 +207,15 @@ async def test(database: Database, sender: Sender, channel_id: UUID) -> Outcome:
     return Outcome(is_delivered=is_delivered, detail=detail, seconds=seconds)
 
 
-def _require_fit(kind: ChannelKind, *, has_url: bool, has_email: bool) -> None:
-    """Refuse what the kind of channel has no use for, and what is missing."""
-    wants_url = kind in {"webhook", "slack", "discord"}
-    for name, wanted, given in (("url", wants_url, has_url), ("email", kind == "email", has_email)):
-        if wanted and not given:
-            raise invalid(name, f"is required by a channel of the kind {kind}", "required")
-        if given and not wanted:
-            raise invalid(name, f"is nothing that a channel of the kind {kind} has", "unknown")
-
-
-async def _require_allowed(sender: Sender, config: Sealed) -> None:
-    field = "url"
-    try:
-        if config.url is not None:
-            await place_of_url(config.url, sender.policy)
-        elif config.email is not None:
-            field = "email.host"
-            plain = config.email.security == "none"
-            email = config.email
-            await find(email.host, email.port, sender.policy, plain=plain)
-    except RefusedError as error:
+def _require_others(rules: list[Any]) -> None:
+    """Refuse to leave a rule without the last channel that it names."""
+    left = [rule for rule in rules if not rule["channels"]]
+    if left:
+        names = ", ".join(f"“{rule['name']}”" for rule in left[:_NAMED])
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         raise ProblemError(
-            errors.ALERT_TARGET_REFUSED,
-            f"{field}: {error}",
-            errors=[FieldError(field, str(error), "refused")],
-        ) from error
-
-
-def _target(config: Sealed) -> str:
-    """Say what may be shown: the path of an address, and its query, are often secrets."""
-    if config.email is not None:
-        return f"{', '.join(config.email.to)} by {config.email.host}:{config.email.port}"
-    if config.url is None:
-        return "the log of Roost"
-    url = urlsplit(config.url)
-    return f"{url.scheme}://{url.netloc}/…"
+            errors.CONFLICT,
+            f"it is the only channel of {names}{more}",
+            hint="Give each of these rules another channel, or an empty list, which tells all.",
+            extra={"rules": [str(rule["id"]) for rule in left]},
+        )

@@ -14,8 +14,9 @@ from uuid_utils.compat import uuid7
 from roost.db.pool import Database, Transaction
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
-from roost.performance.alerts.messages import Told, body_of
-from roost.performance.alerts.model import Delivery, DeliveryKind
+from roost.performance.alerts.channel_model import Delivery, DeliveryKind
+from roost.performance.alerts.messages import body_of
+from roost.performance.alerts.model import Told
 from roost.performance.reading import Question
 
 Kind = DeliveryKind
@@ -27,14 +28,14 @@ FIRST_PAUSE_SECONDS: Final = 40.0
 LONGEST_PAUSE_SECONDS: Final = 3_600.0
 AT_ONCE: Final = 10
 
+TOLD: Final = """
+    id, rule_id as "ruleId", rule_name as "ruleName", severity, state, metric, comparison,
+    threshold, value, worst, opened_at as "openedAt", resolved_at as "resolvedAt" """
+"""What receivers are told of an event, as columns."""
 _EVENTS: Final = Question(
     "alert_told",
     Told,
-    """
-    select id, rule_id as "ruleId", rule_name as "ruleName", severity, state, metric, comparison,
-           threshold, value, worst, opened_at as "openedAt", resolved_at as "resolvedAt"
-    from performance.alert_event where id = any($1::uuid[]) order by id
-    """,
+    f"select {TOLD} from performance.alert_event where id = any($1::uuid[]) order by id",  # noqa: S608 -- a constant
     ("ids",),
 )
 # An event's rule says which channels; no rule, or none named, means all.

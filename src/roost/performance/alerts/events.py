@@ -8,22 +8,20 @@ from roost import errors
 from roost.db.pool import Database, Transaction
 from roost.db.statements import Statement
 from roost.db.tenancy import Context
-from roost.errors import ProblemError
 from roost.performance.alerts import deliveries
 from roost.performance.alerts.model import Event, Events
 from roost.performance.reading import Question
+from roost.web.kit import found
 
-COLUMNS: Final = """
-    id, rule_id as "ruleId", rule_name as "ruleName", severity, state, metric, comparison,
-    threshold, value, worst, opened_at as "openedAt", acknowledged_at as "acknowledgedAt",
-    acknowledged_by as "acknowledgedBy", resolved_at as "resolvedAt",
+_COLUMNS: Final = f"""
+    {deliveries.TOLD}, acknowledged_at as "acknowledgedAt", acknowledged_by as "acknowledgedBy",
     resolved_by as "resolvedBy" """
 # Ids are in the order of time.
 _LIST: Final = Question(
     "alert_events",
     Event,
     f"""
-    select {COLUMNS} from performance.alert_event
+    select {_COLUMNS} from performance.alert_event
     where ($1::text is null or state = $1) and ($2::text is null or severity = $2)
       and ($3::uuid is null or rule_id = $3) and ($4::uuid is null or id < $4)
     order by id desc limit $5
@@ -33,7 +31,7 @@ _LIST: Final = Question(
 _ONE: Final = Question(
     "alert_event",
     Event,
-    f"select {COLUMNS} from performance.alert_event where id = $1",  # noqa: S608 -- a constant
+    f"select {_COLUMNS} from performance.alert_event where id = $1",  # noqa: S608 -- a constant
     ("id",),
 )
 _ACKNOWLEDGE: Final = Statement(
@@ -94,19 +92,17 @@ async def events(  # noqa: PLR0913 -- each is a filter
     most: int,
 ) -> Events:
     """List some, the newest first."""
-    found = await _LIST.ask(
+    listed = await _LIST.ask(
         database, state=state, severity=severity, rule_id=rule_id, before=before, most=most + 1
     )
-    items = found[:most]
-    return Events(items=items, next_cursor=items[-1].id if len(found) > most else None)
+    items = listed[:most]
+    return Events(items=items, next_cursor=items[-1].id if len(listed) > most else None)
 
 
 async def event(database: Database, event_id: UUID) -> Event:
     """Give one; ALERT_NOT_FOUND when there is none."""
-    found = await _ONE.ask(database, id=event_id)
-    if not found:
-        raise ProblemError(errors.ALERT_NOT_FOUND)
-    return found[0]
+    kept: Event = found(await _ONE.one(database, id=event_id), errors.ALERT_NOT_FOUND)
+    return kept
 
 
 async def acknowledge(database: Database, event_id: UUID, by: UUID) -> Event:
@@ -119,22 +115,24 @@ async def resolve(database: Database, event_id: UUID, by: UUID) -> Event:
     """End it; its rule may open another after the cool-down, if it is still broken."""
 
     async def work(transaction: Transaction) -> None:
-        found: Any = await transaction.row(_RULE, id=event_id)
-        if found is None:
-            raise ProblemError(errors.ALERT_NOT_FOUND)
-        await transaction.row(_LOCK_RULE, rule_id=found["rule_id"])
-        await _end(transaction, found["rule_id"], by, event_id)
+        rule_id = found(await transaction.row(_RULE, id=event_id), errors.ALERT_NOT_FOUND)[
+            "rule_id"
+        ]
+        await transaction.row(_LOCK_RULE, rule_id=rule_id)
+        await _end(transaction, rule_id, by, event_id)
 
     await database.write(Context(), work)
     return await event(database, event_id)
 
 
-async def end_of_rule(transaction: Transaction, rule_id: UUID, by: UUID) -> None:
+async def end_of_rule(transaction: Transaction, rule_id: UUID, by: UUID | None) -> None:
     """End the open event of a rule, whose row is locked, if there is one."""
     await _end(transaction, rule_id, by, None)
 
 
-async def _end(transaction: Transaction, rule_id: UUID, by: UUID, event_id: UUID | None) -> None:
+async def _end(
+    transaction: Transaction, rule_id: UUID, by: UUID | None, event_id: UUID | None
+) -> None:
     ended: Any = await transaction.row(_END, rule_id=rule_id, by=by, id=event_id)
     if ended is None:
         return

@@ -10,9 +10,9 @@ from email.utils import format_datetime, localtime
 from typing import Any, Final
 
 from roost.performance.alerts.addresses import Place, Policy, find
+from roost.performance.alerts.channel_model import EmailCreate
 from roost.performance.alerts.failing import SendError
 from roost.performance.alerts.messages import subject_of, text_of
-from roost.performance.alerts.model import EmailCreate
 
 STEP_SECONDS: Final = 10.0
 SECONDS: Final = 30.0

@@ -2,13 +2,11 @@
 
 from datetime import datetime
 from typing import Final, Literal
-from uuid import UUID
 
 import msgspec
 
-from roost.performance.alerts.machine import Comparison
 from roost.performance.alerts.metrics import UNITS
-from roost.performance.alerts.model import EventState, MetricName, Severity
+from roost.performance.alerts.model import Told
 from roost.web.structs import Outgoing
 
 _VERBS: Final = {
@@ -17,23 +15,6 @@ _VERBS: Final = {
 }  # fmt: skip
 _WORDS: Final = {"1": "", "share": "", "s": " s", "ms": " ms", "By": " bytes"}
 _MOST_IN_WORDS: Final = 20
-
-
-class Told(Outgoing):
-    """An event, as receivers are told of it."""
-
-    id: UUID
-    rule_id: UUID
-    rule_name: str
-    severity: Severity
-    state: EventState
-    metric: MetricName
-    comparison: Comparison
-    threshold: float
-    value: float
-    worst: float
-    opened_at: datetime
-    resolved_at: datetime | None
 
 
 class _Data(Outgoing):

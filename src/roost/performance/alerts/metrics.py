@@ -12,8 +12,8 @@ import asyncpg
 
 from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database
-from roost.performance import latencies
-from roost.performance.alerts import figures
+from roost.db.statements import Statement
+from roost.performance import figures, latencies
 from roost.performance.alerts.model import Metric, MetricName
 from roost.performance.health import Health, health
 from roost.performance.slow import SLOW_MS
@@ -118,7 +118,7 @@ def _gauge(name: str) -> Read:
     return read
 
 
-def _now(question: figures.Now) -> Read:
+def _now(question: Statement) -> Read:
     async def read(look: Look) -> float | None:
         return await figures.ask(look.source.doctor, question)
 

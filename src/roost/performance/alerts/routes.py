@@ -9,20 +9,23 @@ import msgspec
 
 from roost import errors
 from roost.db.pool import Database
+from roost.identity.audit.trail import trail_of
 from roost.performance.alerts import channels, deliveries, events, rules
-from roost.performance.alerts.metrics import METRICS
-from roost.performance.alerts.model import (
+from roost.performance.alerts.channel_model import (
     Channel,
     ChannelCreate,
     ChannelPatch,
     Delivery,
     DeliveryState,
+    NewChannel,
+    Outcome,
+)
+from roost.performance.alerts.metrics import METRICS
+from roost.performance.alerts.model import (
     Event,
     Events,
     EventState,
     Metric,
-    NewChannel,
-    Outcome,
     Rule,
     RuleCreate,
     RulePatch,
@@ -108,7 +111,8 @@ class AlertRoutes:
                 "Change a channel, or disable it", WRITE, body=ChannelPatch, returns=Channel,
                 problems=(*_CHANNEL, *refused), tag=TAG)),
             Endpoint("DELETE", one, self.delete_channel, Contract(
-                "Delete a channel", WRITE, status=204, problems=_CHANNEL, tag=TAG)),
+                "Delete a channel that no rule needs", WRITE, status=204,
+                problems=(*_CHANNEL, errors.CONFLICT), tag=TAG)),
             Endpoint("POST", f"{one}/test", self.test_channel, Contract(
                 "Send a test message now", WRITE, returns=Outcome, problems=_CHANNEL, tag=TAG)),
             Endpoint("GET", f"{_ROOT}/deliveries", self.deliveries, Contract(
@@ -148,16 +152,17 @@ class AlertRoutes:
 
     async def create_rule(self, call: Call) -> Reply:
         """Make a rule."""
-        return await self._once(call, lambda: rules.create(self._database, call.body), 201)
+        by = trail_of(call)
+        return await self._once(call, lambda: rules.create(self._database, call.body, by), 201)
 
     async def change_rule(self, call: Call) -> Reply:
         """Change a rule."""
-        by = call.principal.user_id
-        return encoded(await rules.change(self._database, call.id(), call.body, by))
+        changed = await rules.change(self._database, call.id(), call.body, trail_of(call))
+        return encoded(changed)
 
     async def delete_rule(self, call: Call) -> Reply:
         """Delete a rule."""
-        await rules.delete(self._database, call.id(), call.principal.user_id)
+        await rules.delete(self._database, call.id(), trail_of(call))
         return empty()
 
     async def channels(self, _call: Call) -> Reply:
@@ -173,7 +178,8 @@ class AlertRoutes:
         made: list[NewChannel] = []
 
         async def create() -> NewChannel:
-            made[:] = [await channels.create(self._database, self.sender, call.body)]
+            by = trail_of(call)
+            made[:] = [await channels.create(self._database, self.sender, call.body, by)]
             return msgspec.structs.replace(made[0], secret=None)
 
         reply = await self._once(call, create, 201)
@@ -184,12 +190,14 @@ class AlertRoutes:
 
     async def change_channel(self, call: Call) -> Reply:
         """Change a channel."""
-        changed = await channels.change(self._database, self.sender, call.id(), call.body)
+        changed = await channels.change(
+            self._database, self.sender, call.id(), call.body, trail_of(call)
+        )
         return encoded(changed)
 
     async def delete_channel(self, call: Call) -> Reply:
         """Delete a channel."""
-        await channels.delete(self._database, call.id())
+        await channels.delete(self._database, call.id(), trail_of(call))
         return empty()
 
     async def test_channel(self, call: Call) -> Reply:

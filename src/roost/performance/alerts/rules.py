@@ -9,12 +9,13 @@ from uuid_utils.compat import uuid7
 from roost import errors
 from roost.db.pool import Database, Transaction
 from roost.db.statements import Statement
-from roost.db.tenancy import Context
 from roost.errors import ProblemError
+from roost.identity.audit.trail import Trail
 from roost.performance.alerts import events
 from roost.performance.alerts.machine import Comparison
-from roost.performance.alerts.model import Rule, RuleCreate, RulePatch
+from roost.performance.alerts.model import Rule, RuleCreate, RulePatch, given_in, patched
 from roost.performance.reading import Question
+from roost.web.kit import found
 from roost.web.query import invalid
 
 MOST: Final = 200
@@ -81,13 +82,10 @@ _DELETE: Final = Statement(
     ("id",),
     {},
 )
-_UNKNOWN_CHANNELS: Final = Statement(
-    "select performance.alert_unknown_channels",
-    """
-    select given.place from unnest($1::uuid[]) with ordinality given (id, place)
-    where not exists (select from performance.alert_channel c where c.id = given.id)
-    order by given.place limit 1
-    """,
+# Locked, so that none is deleted before the rule that names it is there to be seen.
+_KNOWN_CHANNELS: Final = Statement(
+    "select performance.alert_known_channels",
+    "select id from performance.alert_channel where id = any($1::uuid[]) order by id for key share",
     ("ids",),
     {},
 )
@@ -100,13 +98,11 @@ async def rules(database: Database) -> list[Rule]:
 
 async def rule(database: Database, rule_id: UUID) -> Rule:
     """Give one; ALERT_RULE_NOT_FOUND when there is none."""
-    found = await _ONE.ask(database, id=rule_id)
-    if not found:
-        raise ProblemError(errors.ALERT_RULE_NOT_FOUND)
-    return found[0]
+    kept: Rule = found(await _ONE.one(database, id=rule_id), errors.ALERT_RULE_NOT_FOUND)
+    return kept
 
 
-async def create(database: Database, new: RuleCreate) -> Rule:
+async def create(database: Database, new: RuleCreate, by: Trail) -> Rule:
     """Make one; CONFLICT when there are too many."""
     rule_id = uuid7()
     clear = _clear(new.comparison, new.threshold, new.clear_threshold)
@@ -130,19 +126,19 @@ async def create(database: Database, new: RuleCreate) -> Rule:
         )
         if made is None:
             raise ProblemError(errors.CONFLICT, f"there are {MOST} rules, and can be no more")
+        target = ("alert_rule", rule_id)
+        await by.record(transaction, "alert_rule.created", target, name=new.name)
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
     return await rule(database, rule_id)
 
 
-async def change(database: Database, rule_id: UUID, patch: RulePatch, by: UUID) -> Rule:
+async def change(database: Database, rule_id: UUID, patch: RulePatch, by: Trail) -> Rule:
     """Change one; an event that no longer says what the rule watches ends with it."""
 
     async def work(transaction: Transaction) -> None:
-        old: Any = await transaction.row(_LOCK, id=rule_id)
-        if old is None:
-            raise ProblemError(errors.ALERT_RULE_NOT_FOUND)
-        new = {name: _changed(patch, name, old[name]) for name in _VALUES if name != "id"}
+        old = found(await transaction.row(_LOCK, id=rule_id), errors.ALERT_RULE_NOT_FOUND)
+        new = {name: patched(getattr(patch, name), old[name]) for name in _VALUES if name != "id"}
         new["clear_threshold"] = _clear(
             new["comparison"], new["threshold"], _patched_clear(patch, old)
         )
@@ -150,33 +146,30 @@ async def change(database: Database, rule_id: UUID, patch: RulePatch, by: UUID) 
             await _require_channels(transaction, new["channels"])
         is_anew = any(new[name] != old[name] for name in ("metric", "comparison", "is_enabled"))
         if is_anew:
-            await events.end_of_rule(transaction, rule_id, by)
+            await events.end_of_rule(transaction, rule_id, by.actor_id)
         await transaction.row(_UPDATE, id=rule_id, is_anew=is_anew, **new)
+        target, fields = ("alert_rule", rule_id), given_in(patch)
+        await by.record(transaction, "alert_rule.updated", target, name=new["name"], fields=fields)
 
-    await database.write(Context(), work)
+    await database.write(by.context, work)
     return await rule(database, rule_id)
 
 
-async def delete(database: Database, rule_id: UUID, by: UUID) -> None:
+async def delete(database: Database, rule_id: UUID, by: Trail) -> None:
     """Delete one, and end its event; CONFLICT when it is built in."""
 
     async def work(transaction: Transaction) -> None:
-        old: Any = await transaction.row(_LOCK, id=rule_id)
-        if old is None:
-            raise ProblemError(errors.ALERT_RULE_NOT_FOUND)
+        old = found(await transaction.row(_LOCK, id=rule_id), errors.ALERT_RULE_NOT_FOUND)
         if old["built_in"]:
             raise ProblemError(
                 errors.CONFLICT, "the rule is built in: disable it with isEnabled false"
             )
-        await events.end_of_rule(transaction, rule_id, by)
+        await events.end_of_rule(transaction, rule_id, by.actor_id)
         await transaction.row(_DELETE, id=rule_id)
+        target = ("alert_rule", rule_id)
+        await by.record(transaction, "alert_rule.deleted", target, name=old["name"])
 
-    await database.write(Context(), work)
-
-
-def _changed(patch: RulePatch, name: str, old: object) -> Any:  # noqa: ANN401 -- any column's
-    given = getattr(patch, name)
-    return old if given is UNSET else given
+    await database.write(by.context, work)
 
 
 def _patched_clear(patch: RulePatch, old: Any) -> float | None:  # noqa: ANN401 -- a record
@@ -199,7 +192,8 @@ def _clear(comparison: Comparison, threshold: float, clear: float | None) -> flo
 
 
 async def _require_channels(transaction: Transaction, ids: list[UUID]) -> None:
-    unknown = await transaction.row(_UNKNOWN_CHANNELS, ids=ids)
-    if unknown is not None:
-        field = f"channels[{unknown['place'] - 1}]"
-        raise invalid(field, "is no channel's id", "unknown")
+    known = {row["id"] for row in await transaction.rows(_KNOWN_CHANNELS, ids=ids)}
+    for place, channel_id in enumerate(ids):
+        if channel_id not in known:
+            field = f"channels[{place}]"
+            raise invalid(field, "is no channel's id", "unknown")

@@ -10,9 +10,9 @@ from roost.db.sealing import SecretBox
 from roost.db.sealing.box import SecretKeyError
 from roost.performance.alerts import messages, signing
 from roost.performance.alerts.addresses import Policy, RefusedError
+from roost.performance.alerts.channel_model import Sealed
 from roost.performance.alerts.failing import SendError
 from roost.performance.alerts.mail import send_mail
-from roost.performance.alerts.model import Sealed
 from roost.performance.alerts.posting import post
 
 _log = logging.getLogger("roost.alerts")

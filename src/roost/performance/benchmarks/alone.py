@@ -1,5 +1,6 @@
 """What is measured with nothing else going on: single rows, lists, searches, sums, bulk inserts."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -93,34 +94,27 @@ async def crud(scratch: Scratch) -> dict[str, Times]:
 
 async def lists(scratch: Scratch) -> dict[str, Times]:
     """Read a page of 20 of a tenant's tasks in one status, the newest first, with their count."""
-    text = scratch.sql(LIST)
-    return {
-        "page": await timed(
-            scratch.sizes.reads,
-            lambda n: scratch.one.fetch(text, scratch.tenant(), _STATUSES[n % len(_STATUSES)]),
-        )
-    }
+    return {"page": await _reads(scratch, LIST, _STATUSES)}
 
 
 async def search(scratch: Scratch) -> dict[str, Times]:
     """Find words in a tenant's tasks: a page of 20, the best first, with their count."""
-    text = scratch.sql(_SEARCH)
-    return {
-        "words": await timed(
-            scratch.sizes.reads,
-            lambda n: scratch.one.fetch(text, scratch.tenant(), _WORDS[n % len(_WORDS)]),
-        )
-    }
+    return {"words": await _reads(scratch, _SEARCH, _WORDS)}
 
 
 async def aggregation(scratch: Scratch) -> dict[str, Times]:
     """Count a tenant's tasks by status and priority."""
     text = scratch.sql(_SUM)
-    return {
-        "counts": await timed(
-            scratch.sizes.reads, lambda _n: scratch.one.fetch(text, scratch.tenant())
-        )
-    }
+    run = scratch.one.fetch
+    return {"counts": await timed(scratch.sizes.reads, lambda _n: run(text, scratch.tenant()))}
+
+
+async def _reads(scratch: Scratch, sql: str, asked: Sequence[str]) -> Times:
+    """Ask for one after the other, each time for a tenant by chance."""
+    text, run = scratch.sql(sql), scratch.one.fetch
+    return await timed(
+        scratch.sizes.reads, lambda n: run(text, scratch.tenant(), asked[n % len(asked)])
+    )
 
 
 async def migration(scratch: Scratch) -> dict[str, Times]:

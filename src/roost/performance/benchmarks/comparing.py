@@ -14,7 +14,7 @@ from roost.performance.benchmarks.model import (
     Measure,
     Verdict,
 )
-from roost.performance.trends import CERTAINTY, CHANGE, FEWEST, mann_whitney
+from roost.performance.significance import CERTAINTY, CHANGE, FEWEST, mann_whitney
 
 ROUNDS: Final = 4
 """Rounds on either side, below which nothing is said: two may both have had a bad moment."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import asyncpg
 import msgspec
 
 from roost.web.structs import Outgoing
@@ -48,6 +49,8 @@ class Check:
     judge: Callable[[list[Row]], Finding]
     older: dict[int, str] = field(default_factory=dict)
     """The SQL for servers before a major version."""
+    refused: Callable[[asyncpg.PostgresError], Finding | None] = lambda _error: None
+    """Says what it means that the database refuses, where that tells something by itself."""
 
 
 def growth_of(gauge: str) -> str:
