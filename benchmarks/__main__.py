@@ -1,4 +1,4 @@
-"""`python -m benchmarks [p1|…|bulk|journal|doctor|all]`: run benchmarks and print their tables."""
+"""`python -m benchmarks [p1|…|doctor|executions|all]`: run benchmarks and print their tables."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ from functools import partial
 from benchmarks import (
     bulk,
     doctor,
+    executions,
     journal_cost,
     p1_list,
     p2_again,
@@ -25,7 +26,21 @@ from benchmarks.measure import Plan
 from benchmarks.processes import BenchError
 from benchmarks.stage import stage
 
-_NAMES = ("p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p10", "bulk", "journal", "doctor")
+_NAMES = (
+    "p1",
+    "p2",
+    "p3",
+    "p4",
+    "p5",
+    "p6",
+    "p7",
+    "p9",
+    "p10",
+    "bulk",
+    "journal",
+    "doctor",
+    "executions",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +79,7 @@ def _run(chosen: Sequence[str], plan: Plan) -> None:
         "p2": partial(p2_again.run, plan),
         "bulk": bulk.run,
         "doctor": doctor.run,
+        "executions": partial(executions.run, plan),
         "journal": partial(journal_cost.run, plan),
         "p4": p4_migrate.run,
         "p5": p5_live.run,

@@ -17,7 +17,8 @@ local prepared, turn = {}, 0
 
 function init()
   for i, headers in ipairs(HEADERS) do
-    prepared[i] = wrk.format(METHOD, PATH, headers, BODY)
+    local path = PATHS[(i - 1) % #PATHS + 1]
+    prepared[i] = wrk.format(METHOD, path, headers, BODIES[(i - 1) % #BODIES + 1] or nil)
   end
 end
 
@@ -38,7 +39,10 @@ end
 
 @dataclass(frozen=True)
 class Request:
-    """One request, sent in turn with each of the `callers`' headers."""
+    """One request, sent in turn with each of the `callers`' headers.
+
+    `paths` and `bodies` take the place of path and body, each caller's in turn.
+    """
 
     port: int
     path: str
@@ -46,6 +50,8 @@ class Request:
     method: str = "GET"
     body: str = ""
     status: int = 200
+    paths: Sequence[str] = ()
+    bodies: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,9 @@ def once(request: Request) -> bytes:
     """Send the request once for its first caller and give the answer's body."""
     connection = http.client.HTTPConnection("127.0.0.1", request.port, timeout=30)
     try:
-        body = request.body.encode() or None
-        connection.request(request.method, request.path, body, dict(request.callers[0]))
+        body = (request.bodies or [request.body])[0].encode() or None
+        path = (request.paths or [request.path])[0]
+        connection.request(request.method, path, body, dict(request.callers[0]))
         answer = connection.getresponse()
         content = answer.read()
     finally:
@@ -107,9 +114,11 @@ def _constants(request: Request) -> str:
         "{" + ", ".join(f"[{_lua(k)}] = {_lua(v)}" for k, v in caller.items()) + "}"
         for caller in request.callers
     )
-    body = _lua(request.body) if request.body else "nil"
+    paths = ", ".join(_lua(path) for path in request.paths or [request.path])
+    # An empty body is none.
+    bodies = ", ".join(_lua(body) if body else "false" for body in request.bodies or [request.body])
     return (
-        f"local METHOD, PATH, BODY = {_lua(request.method)}, {_lua(request.path)}, {body}\n"
+        f"local METHOD, PATHS, BODIES = {_lua(request.method)}, {{{paths}}}, {{{bodies}}}\n"
         f"local HEADERS = {{{headers}}}\n"
     )
 
