@@ -29,6 +29,7 @@ from roost.executions import leases
 from roost.executions.leases import keep_expiring
 from roost.executions.routes import ExecutionRoutes
 from roost.executions.tables import executions, steps
+from roost.history.kinds import Reference
 from roost.history.routes import HistoryRoutes
 from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.login.provider_login import ProviderLogin, provider_login
@@ -111,6 +112,14 @@ PUBLISHED: Mapping[str, Published] = {
 }
 """The tables that clients may follow, and the columns that they see."""
 
+KINDS = (
+    ENVIRONMENT_KIND,
+    # What agents have done on a task could not be put back.
+    replace(TASK_KIND, kept_by=Reference("task_id", executions)),
+    MESSAGE_KIND,
+)
+"""What a workspace's restore puts back, each kind after those that it names."""
+
 
 def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     kit: Kit,
@@ -136,7 +145,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *EnvironmentRoutes(kit, secrets).endpoints(),
         *TaskRoutes(kit, alike=alike).endpoints(),
         *ExecutionRoutes(kit, secrets).endpoints(),
-        *HistoryRoutes(kit, (ENVIRONMENT_KIND, TASK_KIND, MESSAGE_KIND)).endpoints(),
+        *HistoryRoutes(kit, KINDS).endpoints(),
         *MigrationRoutes(kit, secrets, dump_limit, background).endpoints(),
         *MigrationPages(kit, authenticator).endpoints(),
         *ConnectPages(kit, authenticator, origins, limits).endpoints(),

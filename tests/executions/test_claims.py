@@ -34,6 +34,17 @@ async def test_a_claim_leases_the_task_and_moves_it_on(alice: httpx.AsyncClient)
     assert shown == {key: run[key] for key in shown}
 
 
+async def test_a_run_is_of_the_trace_that_the_claim_was_made_in(alice: httpx.AsyncClient) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    for body, wanted in (({}, trace), ({"traceId": "1" * 32}, "1" * 32)):
+        await make_task(alice)
+        answer = await alice.post(
+            f"{API}/executions/claim", json={"agent": "t", **body}, headers=headers
+        )
+        assert answer.json()["data"]["traceId"] == wanted
+
+
 async def test_when_nothing_waits_a_claim_is_empty(alice: httpx.AsyncClient) -> None:
     answer = await alice.post(f"{API}/executions/claim", json={"agent": "fixer"})
     assert answer.status_code == 204

@@ -37,6 +37,7 @@ from roost.executions.travel_routes import TravelRoutes
 from roost.executions.work import Work
 from roost.identity.audit.trail import trail_of
 from roost.tasks.service import in_range
+from roost.telemetry.trace_context import read_traceparent
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version
@@ -158,6 +159,8 @@ class ExecutionRoutes:
 
     async def claim(self, call: Call) -> Reply:
         """Lease a task, and hand over the secrets of its environment."""
+        if call.body.trace_id is None:
+            call.body.trace_id = _trace_of(call)
         if call.header("idempotency-key") is not None:
             return await self._claim_once(call)
         claim: Claim = call.body
@@ -211,6 +214,13 @@ class ExecutionRoutes:
 
         context = replace(context_of(call), workspace_id=lease.workspace_id)
         return await self.kit.database.write(context, work)
+
+
+def _trace_of(call: Call) -> str | None:
+    """Give the trace that the caller is in, if it says so."""
+    header = call.header("traceparent")
+    parent = read_traceparent(header.encode()) if header else None
+    return parent.trace_id if parent else None
 
 
 _NONE: Final = '"secrets":{}}}'
