@@ -119,7 +119,7 @@ async def test_what_light_statements_did_is_written_later_and_whole(bench: Bench
     await bench.look()
     for _ in range(3):
         await bench.work("light", 2)
-        await bench.work("heavy", 1, pause=0.05)
+        await bench.work("heavy", 1, pause=0.5)
         assert (await bench.look(heaviest=1)).written == 1
     assert await bench.written("light") == []
     assert await bench.written("heavy") == [(1, 1)] * 3
