@@ -61,7 +61,8 @@ from roost.tasks.tables import messages, tasks
 from roost.telemetry import AccessLog, PoolState, Telemetry
 from roost.web import openapi, problems
 from roost.web.cors import Origins, with_cors
-from roost.web.endpoint import Endpoint, Gate
+from roost.web.endpoint import Endpoint
+from roost.web.gate import Gate
 from roost.web.headers import with_headers
 from roost.web.kit import Kit
 from roost.web.pages import page_endpoints
