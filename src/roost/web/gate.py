@@ -137,15 +137,27 @@ class _Guarded:
             await call.still_admitted()
 
     async def _by_ticks(self, call: Call, after: int, newness: Newness) -> Reply:
-        """Answer who goes by ticks: nothing older than theirs, and a tick that sees it all."""
+        """Answer who goes by ticks: nothing older than theirs, and a tick that sees it all.
+
+        Who was admitted before a wait may not be any more after it.
+        """
         await newness.reach(after)
+        await call.still_admitted()
         try:
             reply = await self.endpoint.handle(call)
         except ProblemError as error:
-            error.headers["roost-tick"] = str(await newness.seen(after))
+            error.headers["roost-tick"] = await self._tick(call, after, newness)
             raise
-        reply.header("roost-tick", str(await newness.seen(after, call.read_at)))
+        reply.header("roost-tick", await self._tick(call, after, newness))
         return reply
+
+    @staticmethod
+    async def _tick(call: Call, after: int, newness: Newness) -> str:
+        tick = await newness.seen(after, call.read_at)
+        if call.request.scope["method"] in _SAFE:
+            # Whoever made a change is told of it: it was made, be it that of their own log-in.
+            await call.still_admitted()
+        return str(tick)
 
     async def admit(self, call: Call) -> Principal:
         """Say who asks; ProblemError when nobody does, or they may not."""
