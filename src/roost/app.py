@@ -168,7 +168,7 @@ class Application:
         owner: DatabaseConfig | None = None,
         environment: Mapping[str, str] | None = None,
         access: AccessLog | None = None,
-        alone: bool = True,
+        alone: bool = False,
     ) -> None:
         """Be one worker of a server; `alone` says that it is the only one.
 
