@@ -66,7 +66,8 @@ from roost.tasks.tables import messages, tasks
 from roost.telemetry import AccessLog, PoolState, Telemetry
 from roost.web import openapi, problems
 from roost.web.cors import Origins, with_cors
-from roost.web.endpoint import Endpoint, Gate
+from roost.web.endpoint import Endpoint
+from roost.web.gate import Gate
 from roost.web.headers import with_headers
 from roost.web.kit import Kit
 from roost.web.pages import page_endpoints
@@ -184,7 +185,7 @@ class Application:
         owner: DatabaseConfig | None = None,
         environment: Mapping[str, str] | None = None,
         access: AccessLog | None = None,
-        alone: bool = True,
+        alone: bool = False,
     ) -> None:
         """Be one worker of a server; `alone` says that it is the only one.
 

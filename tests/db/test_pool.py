@@ -269,6 +269,26 @@ async def test_contention_without_end_is_told(scene: Scene) -> None:
     assert await scene.count() == 0
 
 
+async def test_of_a_commit_every_workspace_is_told_that_its_transaction_has_entered(
+    scene: Scene,
+) -> None:
+    told: list[UUID | None] = []
+    scene.database.when_committed(lambda context: told.append(context.workspace_id))
+    first, second = scene.tenant, uuid4()
+
+    async def work(transaction: Transaction) -> None:
+        xid = transaction.xid
+        scene.tenant = second
+        await transaction.enter(Context(second))
+        await scene.insert(transaction)
+        await transaction.enter(Context(first))
+        assert (told, transaction.xid) == ([], xid)
+
+    await scene.database.write(Context(first), work)
+    assert set(told) == {first, second}
+    assert await scene.count() == 1
+
+
 async def test_of_two_writers_in_a_deadlock_both_are_done(roost_database: str) -> None:
     database = await Database.connect(pool_config(roost_database, max_connections=2))
     tenant = uuid4()

@@ -538,7 +538,7 @@ async def test_what_comes_too_late_is_refused(
             await late.execute(statement, first, uuid7(), ann.id)
 
     async with acting(fresh_roost_database, Context(None, ann.id)) as connection:
-        transaction = Transaction(connection, Silent(), "")
+        transaction = Transaction(connection, Silent())
         await erase_user(transaction, ann.id, Context(None, ann.id), Trail(None, ann.id))
         writing = asyncio.create_task(write())
         await until(lambda: waiting(all_seeing, 1))

@@ -9,7 +9,8 @@ from litestar import Litestar
 
 from roost.db.pool import Database
 from roost.web import problems
-from roost.web.endpoint import Endpoint, Gate, Refused
+from roost.web.endpoint import Endpoint, Refused
+from roost.web.gate import Gate
 from roost.web.kit import Kit
 from roost.web.principal import Authenticator
 

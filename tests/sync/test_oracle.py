@@ -72,6 +72,8 @@ TYPES = {
     "texts": ("text[]", "array[k::text, null, '', 'a,\"b']"),
     "spans": ("interval[]", "array[k * interval '1 day', null]"),
     "feeling": ("mood", "(array['sad', 'ok', 'glad'])[1 + k % 3]::mood"),
+    "stay": ("stay", "row(k * interval '1 day', 'a, b')::stay"),
+    "stays": ("stay[]", "array[row(k * interval '-1 s', null)::stay, null]"),
 }
 TYPED = "id int primary key, " + ", ".join(f"{name} {what[0]}" for name, what in TYPES.items())
 NAMES = ", ".join(TYPES)
@@ -134,7 +136,9 @@ async def tables(scratch_database: str) -> str:
     # Of a table without a key the whole row is one: rows come and go.
     await connection.execute(
         "create table keyless (id int, n int);"
-        f"create type mood as enum ('sad', 'ok', 'glad'); create table typed ({TYPED});"
+        "create type mood as enum ('sad', 'ok', 'glad');"
+        "create type stay as (length interval, note text);"
+        f"create table typed ({TYPED});"
         "create function copied() returns trigger language plpgsql as $$ begin"
         " if tg_op = 'INSERT' then insert into keyless values (new.id, new.n);"
         f" insert into typed select new.id, {VALUES};"

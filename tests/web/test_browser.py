@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from roost import errors
 from roost.errors import ProblemError
-from roost.web.endpoint import Gate, session_cookie
+from roost.web.endpoint import session_cookie
+from roost.web.gate import Gate
 
 OURS = "roost_session=secret"
 

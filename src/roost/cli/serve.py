@@ -49,7 +49,7 @@ def serve(
         url = settings.public_url or listen.url(sock)
         with _metrics_directory(workers), watched(target):
             run_server(
-                Handover(prepared.pool, place, prepared.doctor, prepared.owner),
+                Handover(prepared.pool, place, workers == 1, prepared.doctor, prepared.owner),
                 listen,
                 sock,
                 settings.shutdown_seconds,

@@ -19,10 +19,14 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The database as it was prepared, the data directory, how doctor and owner connect."""
+    """The database as it was prepared, the data directory, how doctor and owner connect.
+
+    `alone` says that there is one worker only.
+    """
 
     pool: DatabaseConfig
     data_dir: Path
+    alone: bool
     doctor: DatabaseConfig | None = None
     owner: DatabaseConfig | None = None
 
@@ -33,6 +37,7 @@ class Handover:
         return {
             "pool": asdict(self.pool),
             "data_dir": str(self.data_dir),
+            "alone": self.alone,
             "doctor": self.doctor and asdict(self.doctor),
             "owner": self.owner and asdict(self.owner),
         }
@@ -43,7 +48,8 @@ class Handover:
         doctor, owner = (
             document[name] and DatabaseConfig(**document[name]) for name in ("doctor", "owner")
         )
-        return cls(DatabaseConfig(**document["pool"]), Path(document["data_dir"]), doctor, owner)
+        pool, place = DatabaseConfig(**document["pool"]), Path(document["data_dir"])
+        return cls(pool, place, document["alone"], doctor, owner)
 
 
 def application() -> Any:  # noqa: ANN401 -- an ASGI application
@@ -56,7 +62,6 @@ def application() -> Any:  # noqa: ANN401 -- an ASGI application
     end_with_parent()
     access = configure_logs(os.environ)
     settings = Settings.from_environment(os.environ)
-    alone = multiprocessing.parent_process() is None
     app = Application(
         settings,
         handover.pool,
@@ -64,7 +69,7 @@ def application() -> Any:  # noqa: ANN401 -- an ASGI application
         doctor=handover.doctor,
         owner=handover.owner,
         access=access,
-        alone=alone,
+        alone=handover.alone,
     )
     return Settling(app)
 

@@ -10,7 +10,7 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, TypeVar
 
 import asyncpg
@@ -91,11 +91,21 @@ class Silent:
 
 @dataclass(slots=True)
 class Transaction:
-    """An open write transaction; `xid` is its 64-bit id, in decimal."""
+    """An open write transaction; `xid` is its 64-bit id, in decimal.
+
+    `contexts` are those that it has been in: it may have changed something in each.
+    """
 
     connection: Any
     observer: Observer
-    xid: str
+    xid: str = ""
+    contexts: set[Context] = field(default_factory=set)
+
+    async def enter(self, context: Context) -> None:
+        """Go on in a context: the row-level policies see it from here on."""
+        self.contexts.add(context)
+        row = await self.row(SET_CONTEXT, **context.values())
+        self.xid = row["xid"] if row else ""
 
     async def row(self, statement: Statement, **values: object) -> asyncpg.Record | None:
         """Run it and give the first row."""
@@ -184,7 +194,8 @@ class Database:
     def when_committed(self, told: Callable[[Context], None]) -> None:
         """Have `told` called after every commit here, before whoever asked for it is answered.
 
-        Also when it is not known whether there was one.
+        Once for each context that the transaction was in; also when it is not known whether there
+        was a commit.
         """
         self._told.append(told)
 
@@ -345,9 +356,9 @@ class Database:
             block = connection.transaction()
             await block.start()
             try:
-                row = await _fetch(connection, self._observer, SET_CONTEXT, context.values())
-                xid = row["xid"] if row else ""
-                result = await work(Transaction(connection, self._observer, xid))
+                transaction = Transaction(connection, self._observer)
+                await transaction.enter(context)
+                result = await work(transaction)
             except BaseException:
                 if not is_gone(connection):
                     await block.rollback()
@@ -355,7 +366,8 @@ class Database:
             try:
                 await self._commit(block)
             finally:
-                self._tell(context)
+                for each in transaction.contexts:
+                    self._tell(each)
             return result
 
     async def _commit(self, block: Any) -> None:  # noqa: ANN401 -- asyncpg's

@@ -23,7 +23,6 @@ from roost.identity.tables import login_links, memberships, users, workspaces
 from roost.identity.tokens import queries as token_queries
 from roost.identity.tokens.agents import make_agent
 from roost.identity.users.erasure import erase_user
-from roost.identity.users.service import enter
 from roost.identity.workspaces.service import MAX_NAME, insert_owned, slug_of
 from roost.web.principal import SCOPES
 
@@ -78,11 +77,11 @@ class OperatorError(ValueError):
 
 def _on(connection: Any) -> Transaction:  # noqa: ANN401 -- asyncpg's
     """Use the operator's connection, in the transaction that it has open, as the rooms' own do."""
-    return Transaction(connection, Silent(), xid="")
+    return Transaction(connection, Silent())
 
 
 async def _enter(connection: Any, user_id: UUID | None, workspace_id: UUID | None) -> None:  # noqa: ANN401 -- asyncpg's
-    await enter(_on(connection), Context(workspace_id, user_id, cause=_CAUSE))
+    await _on(connection).enter(Context(workspace_id, user_id, cause=_CAUSE))
 
 
 async def is_first_run(connection: Any) -> bool:  # noqa: ANN401 -- asyncpg's

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from roost.journal.connection import LOST, Connection
+from roost.journal.life import life_of
 from roost.journal.ticker import Ticker
 from roost.journal.ticks import BEGINNING, latest_tick
 
@@ -44,7 +45,11 @@ class Listener:
         self.applied = BEGINNING
         self._acquire = acquire
         self._lost = (*LOST, *lost)
+        self.life = ""
+        """Which life the database is in; see `life_of`."""
+        self._losses = ticker.losses
         self._told: list[Callable[[Heard], None]] = []
+        self._put_back: list[Callable[[], None]] = []
         self._timed: list[Callable[[Heard, float], None]] = []
         self._moved = asyncio.Condition()
         self._begun: float | None = None
@@ -67,6 +72,10 @@ class Listener:
         """Have `told` called with every window from here on; it must not take long."""
         self._told.append(told)
 
+    def when_put_back(self, told: Callable[[], None]) -> None:
+        """Have `told` called when the database is not what it was: ticks may mean others now."""
+        self._put_back.append(told)
+
     def when_told(self, timed: Callable[[Heard, float], None]) -> None:
         """Have `timed` called after everybody was told, with the seconds since it was found."""
         self._timed.append(timed)
@@ -74,6 +83,7 @@ class Listener:
     async def start(self) -> None:
         """Begin at the newest tick there is."""
         async with self._acquire() as connection:
+            self.life = await life_of(connection)
             self.applied = await latest_tick(connection)
 
     async def reached(self, tick: int) -> None:
@@ -87,14 +97,25 @@ class Listener:
             try:
                 newest = await self.ticker.wait_moved(self.applied)
                 self._begun = self._begun or time.monotonic() - self.ticker.age
-                if newest < self.applied:
+                if await self._is_put_back(newest):
                     self.applied = newest
+                    for told in self._put_back:
+                        told()
                 else:
                     await self._hear(newest)
                 self._begun = None
             except self._lost as error:
                 _log.warning("the listener lost the database: %s", error)
                 await asyncio.sleep(_RETRY)
+
+    async def _is_put_back(self, newest: int) -> bool:
+        """Whether the database that was lost and found again is another, or one of earlier."""
+        losses, before = self.ticker.losses, self.life
+        if losses != self._losses:
+            async with self._acquire() as connection:
+                self.life = await life_of(connection)
+            self._losses = losses
+        return newest < self.applied or self.life != before
 
     async def _hear(self, newest: int) -> None:
         async with self._acquire() as connection:

@@ -65,6 +65,24 @@ select c.oid::int8 as oid, n.nspname, c.relname, c.relkind::text as relkind,
             'is_array', e.oid is not null, 'dims', a.attndims, 'typmod', a.atttypmod,
             'not_null', a.attnotnull, 'pk_index', array_position(i.indkey::int2[], a.attnum),
             'is_virtual', a.attgenerated = 'v',
+            'has_interval', exists (
+                with recursive within (oid) as (
+                    select a.atttypid
+                    union
+                    select part.oid from within w join pg_type d on d.oid = w.oid
+                    cross join lateral (
+                        values (d.typbasetype), (d.typelem)
+                        union all
+                        select f.atttypid from pg_attribute f
+                        where f.attrelid = d.typrelid and f.attnum > 0 and not f.attisdropped
+                        union all
+                        select r.rngsubtype from pg_range r
+                        where d.oid in (r.rngtypid, r.rngmultitypid)
+                    ) as part (oid)
+                    where part.oid <> 0
+                )
+                select from within where oid = 'interval'::regtype
+            ),
             'kind', coalesce(e.typtype, t.typtype), 'base', (
                 with recursive b as (
                     select coalesce(e.oid, t.oid) as oid
@@ -91,7 +109,8 @@ where c.oid = any($1::oid[])"""  # noqa: S608 -- constants
 class ColumnFacts(msgspec.Struct, frozen=True):
     """A column; `type` is an array's element's, `pk_index` its place in the key from 0.
 
-    `base` is what a domain is made of, and the type itself of every other.
+    `base` is what a domain is made of, and the type itself of every other. `has_interval` says that
+    its values have intervals in them, be it deep within.
     """
 
     name: str
@@ -105,13 +124,22 @@ class ColumnFacts(msgspec.Struct, frozen=True):
     is_virtual: bool
     kind: str
     base: str
+    has_interval: bool = False
+
+    @property
+    def is_interval(self) -> bool:
+        """Whether its values are intervals, or arrays of them."""
+        return self.base in {"interval", "_interval"}
 
     def text_sql(self, table: str) -> str:
         """SQL of the text that the type's output function makes of the column; null stays null."""
         column = f"{table}.{quoted(self.name)}"
         if self.kind == "b" and self.type in _PLAIN:
             return f"{column}::text"
-        return f"case when {column} is not null then pg_catalog.format('%s', {column}) end"
+        # Of a composite, `is not null` would ask whether each of its fields has a value.
+        return (
+            f"case when {column} is distinct from null then pg_catalog.format('%s', {column}) end"
+        )
 
     def schema(self) -> dict[str, Any]:
         """What clients are told of it."""
@@ -168,6 +196,11 @@ class Relation:
     def has_key(self) -> bool:
         """Whether there is a primary key."""
         return any(column.pk_index is not None for column in self.columns)
+
+    @property
+    def deep_intervals(self) -> list[ColumnFacts]:
+        """The columns whose values have intervals within, and are something else themselves."""
+        return [each for each in self.columns if each.has_interval and not each.is_interval]
 
     @property
     def sql(self) -> str:

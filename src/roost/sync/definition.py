@@ -59,6 +59,8 @@ class Definition:
     changes_only: bool = False
     workspace_id: UUID | None = None
     user_id: UUID | None = None
+    life: str = ""
+    """Which life of the database its ticks are of."""
     identity: bytes = field(init=False)
     """32 bytes that tell it from any other definition, and from itself before a DDL."""
 
@@ -75,6 +77,7 @@ class Definition:
             self.changes_only,
             self.workspace_id,
             self.user_id,
+            self.life,
         )
         identity = hashlib.sha256(msgspec.json.encode(facts)).digest()
         object.__setattr__(self, "identity", identity)

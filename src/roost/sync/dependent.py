@@ -18,9 +18,10 @@ from roost.sync.feed import Feed, Transaction
 from roost.sync.identifiers import quoted
 from roost.sync.log import TruncatedError
 from roost.sync.matching import fitted, rows_of, same_row, values_of
-from roost.sync.messages import Entry, SnapshotId, Writer, numbered
+from roost.sync.messages import Entry, SnapshotId, Values, Writer, numbered
 from roost.sync.source import Source
 from roost.sync.states import Present, Sees, Undone
+from roost.sync.texts import Texts, texts_of
 
 _GONE: Final = "roost_gone"
 _TICKS: Final = (
@@ -59,7 +60,7 @@ class DependentLog:
         entries: list[Entry] = []
         definition = self._definition
         async with self._source.reading(
-            definition.workspace_id, definition.user_id, repeatable=True
+            definition.workspace_id, definition.user_id, repeatable=True, shown=True
         ) as connection:
             moments = await self._moments(connection, sorted({each.tick for each in mine}))
             first = min(before for before, _, _ in moments.values())
@@ -111,20 +112,25 @@ class DependentLog:
         before, after = (self._at(present, sees) for sees in moments)
         was = await self._within(connection, before, [old for old, _, _ in changed if old])
         stays = await self._within(connection, after, [new for _, new, _ in changed if new])
+        texts = await texts_of(connection, self._relation, was | stays)
         messages: dict[int, list[tuple[int, dict[str, Any]]]] = {}
         places = _Places(transactions)
         for old, new, last in changed:
             for message in self._messages(
-                old if old in was else None, new if new in stays else None
+                old if old in was else None, new if new in stays else None, texts
             ):
                 messages.setdefault(last, []).append((places.of_row(last), message))
         if self._moves(transactions):
             last = places.last_of(each.journaled for each in self._tables.values())
             touched = [image for old, new, _ in changed for image in (new or old,) if image]
-            for image, came in await self._moved(
+            moved = await self._moved(
                 connection, before, after, present.undone(self._relation, moments[1]), touched
-            ):
-                for message in self._messages(None if came else image, image if came else None):
+            )
+            texts = await texts_of(connection, self._relation, [image for image, _ in moved])
+            for image, came in moved:
+                for message in self._messages(
+                    None if came else image, image if came else None, texts
+                ):
                     messages.setdefault(last, []).append((places.of_row(last), message))
         return [
             entry
@@ -228,13 +234,13 @@ class DependentLog:
         values.extend([undone.changed, undone.earlier])
         return undone.sql(relation, (f"${len(values) - 1}", f"${len(values)}"))
 
-    def _messages(self, old: str | None, new: str | None) -> list[dict[str, Any]]:
+    def _messages(self, old: str | None, new: str | None, texts: Texts) -> list[dict[str, Any]]:
         return self._writer.messages(
-            None if old is None else self._row(old), None if new is None else self._row(new)
+            *(None if image is None else self._row(image, texts) for image in (old, new))
         )
 
-    def _row(self, image: str) -> dict[str, str | None]:
-        return values_of(self._relation, image)
+    def _row(self, image: str, texts: Texts) -> Values:
+        return {**values_of(self._relation, image), **texts.get(image, {})}
 
 
 class _Places:

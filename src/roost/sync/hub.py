@@ -35,15 +35,21 @@ class Hub:
         self, listener: Listener, shapes: Shapes, store: Store, options: SyncOptions
     ) -> None:
         self.applied = listener.applied
+        self.settled = asyncio.Event()
+        """Unset from when the database was put back until the shapes that were are over."""
+        self.settled.set()
+        self._listener = listener
         self._ticker = listener.ticker
-        self._heard: asyncio.Queue[Heard] = asyncio.Queue()
+        self._heard: asyncio.Queue[Heard | None] = asyncio.Queue()
         self._moved = asyncio.Condition()
         self._shapes = shapes
         self._store = store
         self._options = options
         self._looked_at = time.monotonic()
         self._room = asyncio.Semaphore(_AT_A_TIME)
+        shapes.life = listener.life
         listener.subscribe(self._heard.put_nowait)
+        listener.when_put_back(self._begin_anew)
 
     async def reached(self, tick: int) -> int:
         """Wait until the shapes know of a tick; gives the newest that they know of."""
@@ -51,13 +57,26 @@ class Hub:
             await self._moved.wait_for(lambda: self.applied >= tick)
             return self.applied
 
+    def _begin_anew(self) -> None:
+        """End what was followed before the database was put back, for all workers."""
+        self.settled.clear()
+        self._shapes.begin_anew(self._listener.life)
+        self.applied = self._listener.applied
+        while not self._heard.empty():
+            self._heard.get_nowait()
+        self._heard.put_nowait(None)
+
     async def run(self) -> None:
         """Follow what the listener hears until cancelled."""
         while True:
             heard = await self._heard.get()
-            while True:
+            while heard is None or self.settled.is_set():
                 try:
-                    await self._apply(heard)
+                    if heard is None:
+                        await self._store.retire_all()
+                        self.settled.set()
+                    else:
+                        await self._apply(heard)
                     break
                 except (DatabaseError, *LOST) as error:
                     _log.warning("shapes wait for the database: %s", error)

@@ -10,6 +10,7 @@ from roost.sync.feed import Change, Feed, Transaction
 from roost.sync.matching import fitted, matching
 from roost.sync.messages import Entry, Values, Writer, numbered
 from roost.sync.source import Source
+from roost.sync.texts import Texts, texts_of
 
 
 class TruncatedError(Exception):
@@ -37,13 +38,13 @@ class PlainLog:
             return []
         if any(change.entry.op == "T" for _, changes in mine for change in changes):
             raise TruncatedError
-        within = await self._matching([c.entry for _, changes in mine for c in changes])
+        within, texts = await self._within([c.entry for _, changes in mine for c in changes])
         entries: list[Entry] = []
         for transaction, changes in mine:
             messages = [
                 (2 * change.place + at, message)
                 for change in changes
-                for at, message in enumerate(self._messages(change.entry, within))
+                for at, message in enumerate(self._messages(change.entry, within, texts))
             ]
             entries += numbered(messages, transaction.xid, transaction.lsn)
         return entries
@@ -51,12 +52,15 @@ class PlainLog:
     def _is_mine(self, change: Change) -> bool:
         return change.entry.relation == self._relation.journaled
 
-    async def _matching(self, changed: Sequence[Changed]) -> frozenset[str]:
+    async def _within(self, changed: Sequence[Changed]) -> tuple[frozenset[str], Texts]:
+        """The images that are rows of the shape, and what reads otherwise in them."""
         images = [image for each in changed for image in self._images(each) if image is not None]
-        if self._definition.condition is None:
-            return frozenset(images)
-        async with self._source.reading(None) as connection:
-            return await matching(connection, self._relation, self._definition.condition, images)
+        relation, condition = self._relation, self._definition.condition
+        if condition is None and not relation.deep_intervals:
+            return frozenset(images), {}
+        async with self._source.reading(None, shown=True) as connection:
+            within = await matching(connection, relation, condition, images)
+            return within, await texts_of(connection, relation, within)
 
     def _images(self, entry: Changed) -> tuple[str | None, str | None]:
         layout = self._layout(entry)
@@ -69,12 +73,15 @@ class PlainLog:
     def _layout(self, entry: Changed) -> Layout:
         return self._feed.layouts[entry.layout]
 
-    def _messages(self, entry: Changed, within: frozenset[str]) -> list[dict[str, Any]]:
+    def _messages(
+        self, entry: Changed, within: frozenset[str], texts: Texts
+    ) -> list[dict[str, Any]]:
         old, new = self._images(entry)
         return self._writer.messages(
-            self._values(entry, entry.old) if old in within else None,
-            self._values(entry, entry.new) if new in within else None,
+            self._values(entry, entry.old, texts.get(old or "")) if old in within else None,
+            self._values(entry, entry.new, texts.get(new or "")) if new in within else None,
         )
 
-    def _values(self, entry: Changed, image: str | None) -> Values:
-        return self._layout(entry).values(image or "()")
+    def _values(self, entry: Changed, image: str | None, texts: Values | None) -> Values:
+        values = self._layout(entry).values(image or "()")
+        return values if texts is None else {**values, **texts}

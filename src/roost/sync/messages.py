@@ -96,7 +96,7 @@ class Writer:
         self._intervals = {
             column.name: iso_array if column.is_array or column.base == "_interval" else iso
             for column in definition.relation.columns
-            if column.base in {"interval", "_interval"}
+            if column.is_interval
         }
 
     def messages(self, old: Values | None, new: Values | None) -> list[dict[str, Any]]:

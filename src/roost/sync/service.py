@@ -13,7 +13,7 @@ from roost.sync.messages import joined, up_to_date
 from roost.sync.offsets import BEFORE_ALL, NOW, SNAPSHOT_END, Offset, end_of, end_of_tick
 from roost.sync.options import SyncOptions
 from roost.sync.publication import ANYBODY, Publication, Reader, Relations
-from roost.sync.refusal import RefusalError, invalid, must_refetch, plain, unavailable
+from roost.sync.refusal import RefusalError, must_refetch, plain, unavailable
 from roost.sync.request import ShapeRequest
 from roost.sync.shape import Shape
 from roost.sync.shapes import Shapes
@@ -58,8 +58,18 @@ class Sync:
         self, request: ShapeRequest, reader: Reader = ANYBODY, if_none_match: str | None = None
     ) -> Answer:
         """Answer a request. RefusalError when there is nothing to answer with."""
+        await self._settled()
         with self._listening():
             return await self._answer(request, reader, if_none_match)
+
+    async def _settled(self) -> None:
+        """Wait until no shape is followed that was there before the database was put back."""
+        try:
+            async with asyncio.timeout(self.options.long_poll):
+                await self.hub.settled.wait()
+        except TimeoutError:
+            message = "The database was put back, and can't be written to yet."
+            raise unavailable(message) from None
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
@@ -221,9 +231,13 @@ class Sync:
         if offset.tick > self.hub.applied:
             try:
                 async with asyncio.timeout(self.options.long_poll / 2):
+                    if offset.tick > await self._ticker.covering():
+                        # There is no such tick: it was given out before the database was put back.
+                        raise must_refetch()
                     await self.hub.reached(offset.tick)
             except TimeoutError:
-                raise invalid("offset", "out of bounds for this shape") from None
+                message = "The server does not know of the newest changes yet."
+                raise unavailable(message) from None
         return self.hub.applied
 
     async def _now(self, shape: Shape) -> Answer:

@@ -40,6 +40,8 @@ class Shapes:
         self, source: Source, relations: Relations, store: Store, options: SyncOptions
     ) -> None:
         self.relations = relations
+        self.life = ""
+        self._lives = 0
         self._source = source
         self._store = store
         self._options = options
@@ -128,6 +130,7 @@ class Shapes:
             request.full,
             request.changes_only,
             *_of(reader),
+            self.life,
         )
 
     async def named(
@@ -169,11 +172,14 @@ class Shapes:
         return not shape.has_changed or age < self._options.renew_after
 
     async def _make(self, definition: Definition) -> Shape:
+        lives = self._lives
         try:
             taken = await take(definition, self._source, self._store, self._options.chunk_bytes)
         except ChangedError:
             self.forget(definition)
             raise
+        if lives != self._lives:
+            raise ChangedError
         shape = self._keep(taken.stored, definition)
         shape.first, shape.rest = taken.first, taken.done
         shape.made_at = time.monotonic()
@@ -215,6 +221,15 @@ class Shapes:
         """End a shape in this worker: its clients begin again."""
         self._drop(shape)
         shape.retire()
+
+    def begin_anew(self, life: str) -> None:
+        """End them all, and know nothing of the ticks that were: the database was put back."""
+        for shape in self.all:
+            self.end(shape)
+        self._feeds.clear()
+        self._definitions.clear()
+        self.life = life
+        self._lives += 1
 
     async def retire(
         self, handle: str | None, identity: bytes | None, workspace_id: UUID | None

@@ -62,7 +62,8 @@ class Source:
     ) -> AsyncIterator[Any]:
         """A read-only transaction of a tenant, or of nobody in particular.
 
-        What is read to be `shown` is text as clients are given it, and not as images have it.
+        What is read to be `shown` is text as clients are given it, and not as images have it. So
+        are conditions looked at: they must not find another text in a change than in a first row.
         `lock` names tables, quoted, whose definitions stay as they are meanwhile: the lock is had
         before the snapshot is taken.
         """

@@ -27,6 +27,10 @@ _RETIRE: Final = (
     "), parts as (delete from sync.chunk using gone where chunk.handle = gone.handle)"
     " select handle from gone"
 )
+_RETIRE_ALL: Final = (
+    "with parts as (delete from sync.chunk)"
+    " update sync.shape set retired_at = clock_timestamp() where retired_at is null"
+)
 _RETIRED: Final = "select handle from sync.shape where handle = any($1) and retired_at is not null"
 _PUT_CHUNK: Final = "insert into sync.chunk (handle, number, body) values ($1, $2, $3)"
 _CHUNK: Final = "select body from sync.chunk where handle = $1 and number = $2"
@@ -101,6 +105,10 @@ class Store:
         """End shapes of a tenant, by handle, by definition, or by both; gives the handles."""
         found = await self._run(_RETIRE, handle, identity, workspace_id)
         return [row["handle"] for row in found]
+
+    async def retire_all(self) -> None:
+        """End every shape, whoever's."""
+        await self._run(_RETIRE_ALL)
 
     async def retired(self, handles: list[str]) -> list[str]:
         """Those of the handles that somebody has ended."""

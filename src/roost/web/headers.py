@@ -17,6 +17,7 @@ _FIXED = (
     # Answers are data; the pages bring a policy of their own.
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
+_TICK = b"roost-tick"
 _BY_TLS_ONLY = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
@@ -27,22 +28,21 @@ def with_headers(app: Any, ticks: Ticks, public_url: str | None = None) -> Any: 
     """
     secure = public_url is not None and urlsplit(public_url).scheme == "https"
     fixed = (*_FIXED, _BY_TLS_ONLY) if secure else _FIXED
+    names = frozenset(name for name, _ in (*fixed, (_TICK, b"")))
 
     async def tagging(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
         # As of before anything was read: what is shown may be newer, never older.
-        usual = (*fixed, (b"roost-tick", b"%d" % ticks.latest))
+        usual = (*fixed, (_TICK, b"%d" % ticks.latest))
 
         async def tagged(message: Any) -> None:  # noqa: ANN401 -- ASGI
             if message["type"] == "http.response.start":
                 given = message.get("headers", ())
-                named = {name for name, _ in given}
-                message["headers"] = [
-                    *given,
-                    *(header for header in usual if header[0] not in named),
-                ]
+                own = names.intersection([name for name, _ in given])
+                missing = [each for each in usual if each[0] not in own] if own else usual
+                message["headers"] = [*given, *missing]
             await send(message)
 
         await app(scope, receive, tagged)

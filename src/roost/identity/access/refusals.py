@@ -22,7 +22,6 @@ from roost.identity.access import credentials
 from roost.identity.audit.trail import Trail, address_of
 from roost.identity.queries import WORKSPACE
 from roost.identity.tables import access_tokens, audit_events, users
-from roost.identity.users.service import enter
 from roost.web.endpoint import Call
 from roost.web.rate import network_of
 
@@ -135,7 +134,7 @@ class Refusals:
             found = await transaction.row(_FIND, token_hash=hashed)
             if found is None:
                 return False
-            await enter(transaction, Context(found["workspace_id"], cause=caller.request_id))
+            await transaction.enter(Context(found["workspace_id"], cause=caller.request_id))
             await _record(transaction, found, caller)
             return True
 

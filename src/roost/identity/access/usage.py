@@ -84,6 +84,7 @@ class CredentialUsage:
             return
 
         async def write(transaction: Transaction) -> None:
+            # Entered by the statement alone: no read that is kept shows when a token was used.
             # In order of ids, so that two workers don't wait for each other crosswise.
             for workspace, ids in sorted(_grouped(tokens).items()):
                 await transaction.row(SET_CONTEXT, **Context(workspace_id=workspace).values())

@@ -16,7 +16,6 @@ from roost.identity.login import queries as login_queries
 from roost.identity.login.newcomers import Arrival, Known, insert_identity, sign_up
 from roost.identity.login.sessions import Client, record_everywhere, start_session
 from roost.identity.providers.vault import Vault
-from roost.identity.users.service import enter
 
 _TRIES = 3
 _EMAIL_KEY = "users_email_key"
@@ -81,7 +80,7 @@ class Arrivals:
                 )
             if found is not None and _is_moved(found, arrival):
                 raise ProblemError(errors.PROVIDER_MOVED)
-            await enter(transaction, mine)
+            await transaction.enter(mine)
             if found is None:
                 identity_id = await insert_identity(transaction, arrival, user_id)
                 trail = arrival.client.trail(user_id, session_id)
@@ -114,7 +113,7 @@ class Arrivals:
 
     async def _find(self, transaction: Transaction, arrival: Arrival) -> Any:  # noqa: ANN401 -- a record
         digest = arrival.digest
-        await enter(transaction, Context(credential=digest.hex(), cause=arrival.client.cause))
+        await transaction.enter(Context(credential=digest.hex(), cause=arrival.client.cause))
         return await transaction.row(login_queries.FIND_BY_SUBJECT, subject_hash=digest)
 
     async def _note(
@@ -135,7 +134,7 @@ async def require_session(
 ) -> None:
     """See that the browser still has the session that began to link."""
     hashed = credentials.digest(client.session or "")
-    await enter(transaction, Context(None, user_id, hashed.hex(), client.cause))
+    await transaction.enter(Context(None, user_id, hashed.hex(), client.cause))
     place = {"token_hash": hashed, "session": session_id, "user": user_id}
     if await transaction.row(login_queries.LINKING_SESSION, **place) is None:
         raise ProblemError(

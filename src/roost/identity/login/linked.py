@@ -15,7 +15,6 @@ from roost.identity.audit.trail import Trail
 from roost.identity.login.sessions import record_everywhere
 from roost.identity.queries import USER
 from roost.identity.tables import identities, memberships
-from roost.identity.users.service import enter
 from roost.web.lists import Listing
 from roost.web.principal import Principal
 
@@ -84,4 +83,4 @@ async def unlink(
     await record_everywhere(
         transaction, trail, mine, "identity.unlinked", target, provider=found["provider"]
     )
-    await enter(transaction, context)
+    await transaction.enter(context)

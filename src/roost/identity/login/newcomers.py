@@ -17,7 +17,6 @@ from roost.identity.login import queries as login_queries
 from roost.identity.login.return_to import AFTER_LOGIN
 from roost.identity.login.sessions import Client
 from roost.identity.providers import Grant, Profile
-from roost.identity.users.service import enter
 from roost.identity.workspaces.invitations import OpenInvitation, open_invitation, use_invitation
 from roost.identity.workspaces.service import MAX_NAME, insert_owned, slug_of
 
@@ -81,7 +80,7 @@ async def sign_up(
 
 async def _sign_up_alone(transaction: Transaction, arrival: Arrival, *, is_taken: bool) -> Known:
     home, user_id = uuid7(), uuid7()
-    await enter(transaction, Context(home, user_id, cause=arrival.client.cause))
+    await transaction.enter(Context(home, user_id, cause=arrival.client.cause))
     email = await _insert_user(transaction, arrival, user_id, is_taken=is_taken)
     title = (arrival.profile.name or email.partition("@")[0])[:MAX_NAME]
     await insert_owned(transaction, home, user_id, slug_of(title), title)
@@ -94,7 +93,7 @@ async def _sign_up_alone(transaction: Transaction, arrival: Arrival, *, is_taken
 async def _sign_up_invited(transaction: Transaction, arrival: Arrival, *, is_taken: bool) -> Known:
     invitation = await _invitation(transaction, arrival)
     user_id, cause = uuid7(), arrival.client.cause
-    await enter(transaction, Context(invitation.workspace_id, user_id, cause=cause))
+    await transaction.enter(Context(invitation.workspace_id, user_id, cause=cause))
     await _insert_user(transaction, arrival, user_id, is_taken=is_taken)
     # First, for an invitation to an address asks who has verified it.
     identity_id = await insert_identity(transaction, arrival, user_id)

@@ -14,7 +14,6 @@ from roost.identity import queries
 from roost.identity.access import credentials
 from roost.identity.audit.trail import MAX_ADDRESS, MAX_USER_AGENT, Trail, stored
 from roost.identity.login import queries as login_queries
-from roost.identity.users.service import enter
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ async def start_session(
     transaction is in the user's context afterwards. `by` is the way in, for the audit trail.
     """
     mine = Context(user_id=user_id, cause=client.cause)
-    await enter(transaction, mine)
+    await transaction.enter(mine)
     if await transaction.row(login_queries.LOGGED_IN, user=user_id) is None:
         return False
     session_id = uuid7()
@@ -97,20 +96,20 @@ async def record_everywhere(  # noqa: PLR0913 -- who, where, what, to what, and 
     Where it came from goes only where the user owns the workspace, or has no other: it is no
     affair of the admins of all the others.
     """
-    await enter(transaction, mine)
+    await transaction.enter(mine)
     homes = await transaction.rows(queries.HOMES, user=mine.user_id)
     homes = [home for home in homes if home["deleted_at"] is None]
     for home in homes:
         there = home["workspace_id"]
         told = trail if home["role"] == "owner" or len(homes) == 1 else trail.placeless()
-        await enter(transaction, Context(there, mine.user_id, cause=mine.cause))
+        await transaction.enter(Context(there, mine.user_id, cause=mine.cause))
         await told.within(there).record(transaction, action, target, outcome=outcome, **details)
-    await enter(transaction, mine)
+    await transaction.enter(mine)
 
 
 async def _end_presented(transaction: Transaction, user_id: UUID, client: Client) -> None:
     hashed = credentials.digest(client.session or "")
-    await enter(transaction, Context(None, user_id, hashed.hex(), client.cause))
+    await transaction.enter(Context(None, user_id, hashed.hex(), client.cause))
     await transaction.row(login_queries.END_PRESENTED, token_hash=hashed)
 
 

@@ -11,7 +11,6 @@ from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.tokens import queries as token_queries
-from roost.identity.users.service import enter
 from roost.web.principal import Principal, grants, permissions_of
 
 DEFAULT_ROLE = "member"
@@ -43,7 +42,7 @@ async def make_agent(transaction: Transaction, name: str, role: str, context: Co
     if await transaction.row(queries.LOCK_WORKSPACE, workspace=context.workspace_id) is None:
         raise ProblemError(errors.WORKSPACE_NOT_FOUND)
     # The policies let a user be made by none but that user.
-    await enter(transaction, replace(context, user_id=agent_id, actor_id=context.user_id))
+    await transaction.enter(replace(context, user_id=agent_id, actor_id=context.user_id))
     await transaction.row(
         token_queries.INSERT_AGENT,
         new_id=agent_id,
@@ -58,5 +57,5 @@ async def make_agent(transaction: Transaction, name: str, role: str, context: Co
         new_user_id=agent_id,
         new_role=role,
     )
-    await enter(transaction, context)
+    await transaction.enter(context)
     return agent_id

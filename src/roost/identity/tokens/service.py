@@ -17,7 +17,7 @@ from roost.identity.audit.trail import Trail
 from roost.identity.model import TokenCreate
 from roost.identity.tokens import queries as token_queries
 from roost.identity.tokens.agents import DEFAULT_ROLE, make_agent, require_authority_over
-from roost.identity.users.service import enter, require_rank
+from roost.identity.users.service import require_rank
 from roost.identity.workspaces.standing import ADMINS, EVERYBODY, lock_workspace
 from roost.web.principal import PERMISSIONS, Principal, grants
 from roost.web.query import invalid
@@ -134,11 +134,11 @@ async def _own_expiry(
     if principal.kind != "token":
         return None
     # The token's row is where it was made, whichever workspace it is used in.
-    await enter(transaction, replace(context, workspace_id=principal.bound_to))
+    await transaction.enter(replace(context, workspace_id=principal.bound_to))
     row = await transaction.row(
         token_queries.EXPIRY, workspace=principal.bound_to, token=principal.credential_id
     )
-    await enter(transaction, context)
+    await transaction.enter(context)
     if row is None:
         raise ProblemError(errors.UNAUTHORIZED, headers={"www-authenticate": "Bearer"})
     expires_at: datetime | None = row["expires_at"]

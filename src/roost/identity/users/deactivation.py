@@ -10,7 +10,7 @@ from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.audit.trail import Trail
 from roost.identity.tokens import queries as token_queries
-from roost.identity.users.service import enter, require_authority
+from roost.identity.users.service import require_authority
 from roost.web.etag import require_version
 from roost.web.principal import Principal
 
@@ -31,11 +31,11 @@ async def deactivate_user(  # noqa: PLR0913 -- who, whom, where from, and on whi
     """
     row = await require_authority(transaction, principal, user_id, context)
     require_version(expected, row["version"])
-    await enter(transaction, Context(user_id=user_id))
+    await transaction.enter(Context(user_id=user_id))
     homes = await transaction.rows(queries.HOMES, user=user_id)
     for home in homes:
         place = {"workspace": home["workspace_id"], "user": user_id}
-        await enter(transaction, replace(context, workspace_id=home["workspace_id"]))
+        await transaction.enter(replace(context, workspace_id=home["workspace_id"]))
         # A deleted one needs no owner: to delete it is the way out, and it can't be purged at once.
         if home["role"] == "owner" and home["deleted_at"] is None:
             # The lock comes first, in a statement of its own: the next one then sees what those
@@ -49,6 +49,6 @@ async def deactivate_user(  # noqa: PLR0913 -- who, whom, where from, and on whi
         if home["deleted_at"] is None:  # each of their workspaces loses them
             here = trail.within(home["workspace_id"])
             await here.record(transaction, "user.deactivated", ("user", user_id))
-    await enter(transaction, context)
+    await transaction.enter(context)
     await transaction.row(queries.user_update(("is_active",)), user=user_id, new_is_active=False)
     await transaction.row(queries.END_SESSIONS, user=user_id)

@@ -20,7 +20,6 @@ from roost.identity import queries
 from roost.identity.audit.trail import Trail
 from roost.identity.queries import USER
 from roost.identity.tables import users
-from roost.identity.users.service import enter
 from roost.web.query import invalid
 
 TIME_LIMIT = 600
@@ -59,7 +58,7 @@ async def erase_user(
     the last owner of a workspace that has other members. Workspaces of theirs alone are purged.
     """
     alone = Context(None, user_id, cause=context.cause)
-    await enter(transaction, alone)
+    await transaction.enter(alone)
     # Nothing of theirs is written from here on: who is about to is waited for.
     row = await transaction.row(_LOCK_SELF, user=user_id)
     if row is None:
@@ -67,11 +66,11 @@ async def erase_user(
     if confirm is not None and confirm.lower() != row["email"].lower():
         raise invalid("confirm", "is not your e-mail address", "mismatch")
     for home in await transaction.rows(queries.HOMES, user=user_id):
-        await enter(transaction, replace(alone, workspace_id=home["workspace_id"]))
+        await transaction.enter(replace(alone, workspace_id=home["workspace_id"]))
         await trail.within(home["workspace_id"]).record(
             transaction, "data.erased", ("user", user_id)
         )
-    await enter(transaction, alone)
+    await transaction.enter(alone)
     await transaction.row(_ALLOW_TIME)
     done: Any = await transaction.connection.fetchval(_ERASE.sql, timeout=TIME_LIMIT)
     if done:

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from roost import errors
 from roost.db.pool import Database, Transaction
-from roost.db.tenancy import SET_CONTEXT, Context
+from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.access.credentials import subject_digest
@@ -27,11 +27,6 @@ from roost.web.query import invalid
 
 Shown = tuple[str, int]
 """A user's JSON and version."""
-
-
-async def enter(transaction: Transaction, context: Context) -> None:
-    """Go on in another context: the row-level policies see it from here on."""
-    await transaction.row(SET_CONTEXT, **context.values())
 
 
 async def show_user(transaction: Transaction, workspace_id: UUID, user_id: UUID) -> Shown:
@@ -78,9 +73,9 @@ async def require_authority(
         return row
     place = {"workspace": principal.workspace_id, "user": user_id}
     # Memberships elsewhere show themselves to that user alone.
-    await enter(transaction, Context(principal.workspace_id, user_id))
+    await transaction.enter(Context(principal.workspace_id, user_id))
     elsewhere = await transaction.row(queries.OTHER_HOMES, **place)
-    await enter(transaction, context)
+    await transaction.enter(context)
     if elsewhere is None or elsewhere["count"]:
         raise ProblemError(
             errors.FORBIDDEN, "the user belongs to other workspaces too; only they may do that"
@@ -204,7 +199,7 @@ async def _insert_member(
     transaction: Transaction, user_id: UUID, body: UserUpsert, context: Context
 ) -> None:
     # The policies let a user be made by none but that user.
-    await enter(transaction, replace(context, user_id=user_id, actor_id=context.user_id))
+    await transaction.enter(replace(context, user_id=user_id, actor_id=context.user_id))
     await transaction.row(
         queries.INSERT_USER,
         new_id=user_id,
@@ -227,4 +222,4 @@ async def _insert_member(
         new_subject=body.provider_id,
         new_subject_hash=subject_digest(body.provider, body.provider_id),
     )
-    await enter(transaction, context)
+    await transaction.enter(context)

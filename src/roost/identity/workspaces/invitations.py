@@ -14,7 +14,7 @@ from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.access import credentials
 from roost.identity.audit.trail import Trail
-from roost.identity.users.service import Shown, enter
+from roost.identity.users.service import Shown
 from roost.identity.workspaces import invitation_queries as statements
 from roost.identity.workspaces import member_queries
 from roost.identity.workspaces import queries as workspace_queries
@@ -105,7 +105,7 @@ async def accept_invitation(
     invitation = await open_invitation(transaction, secret, context)
     await use_invitation(transaction, user_id, invitation, trail)
     shown = await show_workspace(transaction, user_id, invitation.workspace_id)
-    await enter(transaction, context)
+    await transaction.enter(context)
     return shown
 
 
@@ -117,7 +117,7 @@ async def open_invitation(
     INVITATION_NOT_FOUND for one that can't be used.
     """
     workspace_id, invitation_id = await _find(transaction, secret, context)
-    await enter(transaction, replace(context, workspace_id=workspace_id))
+    await transaction.enter(replace(context, workspace_id=workspace_id))
     place = {"workspace": workspace_id, "invitation": invitation_id}
     missing = ProblemError(errors.INVITATION_NOT_FOUND)
     # One after the other: who comes second finds it used.
@@ -160,7 +160,7 @@ async def _find(transaction: Transaction, secret: str, context: Context) -> tupl
     row = None
     if credentials.is_opaque_secret(secret):
         hashed = credentials.digest(secret)
-        await enter(transaction, replace(context, credential=hashed.hex()))
+        await transaction.enter(replace(context, credential=hashed.hex()))
         row = await transaction.row(statements.FIND_INVITATION, token_hash=hashed)
     if row is None:
         raise ProblemError(errors.INVITATION_NOT_FOUND)

@@ -18,7 +18,7 @@ from roost.errors import ProblemError
 from roost.identity import queries
 from roost.identity.audit.trail import Trail
 from roost.identity.model import WorkspaceCreate, WorkspacePatch
-from roost.identity.users.service import Shown, enter
+from roost.identity.users.service import Shown
 from roost.identity.workspaces import queries as workspace_queries
 from roost.identity.workspaces.standing import (
     ADMINS,
@@ -52,7 +52,7 @@ async def create_workspace(
     require_roaming(principal)
     slug = slug_of(body.name) if body.slug is UNSET else _checked(body.slug)
     workspace_id = uuid7()
-    await enter(transaction, replace(context, workspace_id=workspace_id))
+    await transaction.enter(replace(context, workspace_id=workspace_id))
     try:
         await insert_owned(transaction, workspace_id, principal.user_id, slug, body.name)
     except asyncpg.UniqueViolationError as error:
@@ -61,7 +61,7 @@ async def create_workspace(
         transaction, "workspace.created", ("workspace", workspace_id)
     )
     shown = await show_workspace(transaction, principal.user_id, workspace_id)
-    await enter(transaction, context)
+    await transaction.enter(context)
     return workspace_id, shown
 
 
@@ -134,7 +134,7 @@ async def restore_workspace(
     missing = ProblemError(errors.WORKSPACE_NOT_FOUND)
     if "*" not in principal.scopes:
         raise missing
-    await enter(transaction, replace(context, workspace_id=workspace_id))
+    await transaction.enter(replace(context, workspace_id=workspace_id))
     row = await transaction.row(workspace_queries.LOCK_DELETED, **place)
     # Apart from the lock: what the role is now, not when the wait for the lock began.
     if row is None or await transaction.row(workspace_queries.OWNS, **place) is None:
@@ -148,7 +148,7 @@ async def restore_workspace(
         transaction, "workspace.restored", ("workspace", workspace_id)
     )
     shown = await show_workspace(transaction, principal.user_id, workspace_id)
-    await enter(transaction, context)
+    await transaction.enter(context)
     return shown
 
 
@@ -165,17 +165,17 @@ async def house(
     if not member["is_active"] or member["kind"] != "person":
         return
     # Memberships elsewhere show themselves to that user alone.
-    await enter(transaction, Context(context.workspace_id, member["id"]))
+    await transaction.enter(Context(context.workspace_id, member["id"]))
     place = {"workspace": context.workspace_id, "user": member["id"]}
     if await transaction.row(workspace_queries.OTHERS, **place) is None:
         title = (member["name"] or member["email"].partition("@")[0])[:MAX_NAME]
         home = uuid7()
-        await enter(transaction, Context(home, member["id"], None, context.cause, context.user_id))
+        await transaction.enter(Context(home, member["id"], None, context.cause, context.user_id))
         await insert_owned(transaction, home, member["id"], slug_of(title), title)
         # Its owner is to read who made it, and not from which address.
         made = Trail(home, trail.actor_id, request_id=trail.request_id)
         await made.record(transaction, "workspace.created", ("workspace", home))
-    await enter(transaction, context)
+    await transaction.enter(context)
 
 
 async def insert_owned(
