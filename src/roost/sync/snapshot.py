@@ -135,6 +135,7 @@ async def _messages(connection: Any, definition: Definition) -> AsyncIterator[by
         f"select {message_sql(definition)} from {relation.sql} as {quoted(relation.name)}"  # noqa: S608 -- printed
         f" where {condition_sql(definition, '$1')} and $1::text[] is not null"
     )
-    cursor = connection.cursor(statement, parameters_of(definition), prefetch=_AT_ONCE)
-    async for row in cursor:
+    # A cursor's own statement would be a named one, which stays behind on PgBouncer's connections.
+    prepared = await connection.prepare(statement)
+    async for row in prepared.cursor(parameters_of(definition), prefetch=_AT_ONCE):
         yield row[0].encode()
