@@ -13,7 +13,7 @@ import pytest
 
 from roost.db.dsn import DatabaseConfig, server_settings
 from tests.db.test_pgbouncer import PGBOUNCER, bouncing, reach
-from tests.support.server import serving
+from tests.support.server import run, serving
 from tests.sync.follower import Follower
 from tests.sync.tables import ROWS, TABLE, check
 
@@ -97,3 +97,24 @@ async def kept_statements(url: str, connections: int) -> list[str]:
     for client in clients:
         await client.close()
     return left
+
+
+@pytest.mark.parametrize(
+    ("how", "said", "told"),
+    [
+        (("session", 60), "", "add pgbouncer=true"),
+        (("transaction", 9), "", "add pgbouncer=true"),
+        (("transaction", 9, IGNORED), "", "add pgbouncer=true"),
+        (("statement", 9), "?pgbouncer=true", "statement mode"),
+        (("statement", 9, IGNORED), "", "statement mode"),
+    ],
+)
+async def test_what_cannot_work_is_said_at_the_start(
+    directory: Path, scratch_database: str, how: tuple[Any, ...], said: str, told: str
+) -> None:
+    with through(directory, scratch_database, *how) as url:
+        await reach(url)
+        done = run("sync", "serve", "--port", "0", "--database-url", url + said)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert told in line
