@@ -36,8 +36,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def bouncing(directory: Path, superuser_url: str) -> Iterator[int]:
-    """Run PgBouncer before the server of a URL; gives its port."""
+def bouncing(
+    directory: Path,
+    superuser_url: str,
+    mode: str = "transaction",
+    connections: int = SERVER_CONNECTIONS,
+    ignored: str = "extra_float_digits",
+) -> Iterator[int]:
+    """Run PgBouncer before the server of a URL; gives its port.
+
+    `ignored` are start-up parameters that it does not refuse.
+    """
     parts = urlsplit(superuser_url)
     place = parse_qs(parts.query)
     # Only its owner reaches the server's socket, and PgBouncer does not run as root.
@@ -59,10 +68,10 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = trust
 auth_file = {directory}/users
-pool_mode = transaction
-default_pool_size = {SERVER_CONNECTIONS}
+pool_mode = {mode}
+default_pool_size = {connections}
 max_client_conn = 200
-ignore_startup_parameters = extra_float_digits
+ignore_startup_parameters = {ignored}
 """
     )
     for file in directory.iterdir():

@@ -16,6 +16,7 @@ from roost.sync.store import Store
 from tests.sync.follower import Follower
 
 ROWS = 200
+CONNECTIONS = 4
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ async def client(scratch_database: str) -> AsyncIterator[httpx.AsyncClient]:
     await connection.execute(f"insert into t select generate_series(1, {ROWS})")
     await connection.close()
     options = SyncOptions(chunk_bytes=1_000, look_every=0.0, long_poll=10.0)
-    application = Standalone(StandaloneConfig(DatabaseConfig(scratch_database), options))
+    config = StandaloneConfig(DatabaseConfig(scratch_database, CONNECTIONS), options)
+    application = Standalone(config)
     await application.open()
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://roost.test") as client:
@@ -54,3 +56,14 @@ async def test_a_part_that_is_written_while_it_is_looked_for_is_given(
     await follower.catch_up()
     assert (follower.refetches, len(follower.rows)) == (0, ROWS)
     assert len(late) > 2
+
+
+async def test_more_shapes_are_begun_at_once_than_there_are_connections(
+    client: httpx.AsyncClient,
+) -> None:
+    shapes = 5 * CONNECTIONS
+    short = [Follower(client, {"table": "t", "where": f"id <= {n}"}) for n in range(shapes)]
+    long = [Follower(client, {"table": "t", "where": f"id > {n}"}) for n in range(shapes)]
+    await asyncio.gather(*(follower.catch_up() for follower in [*short, *long]))
+    for n, (few, many) in enumerate(zip(short, long, strict=True)):
+        assert (len(few.rows), len(many.rows)) == (n, ROWS - n)

@@ -21,6 +21,9 @@ from roost.web.protocol import Protocol as HttpProtocol
 WORKER_START_SECONDS = 60
 """How long a worker may take to load itself before it is held for hung."""
 _BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 130
+"""How long an idle connection is kept: longer than clients and proxies keep theirs (Node 4, nginx
+and load balancers 60, Go 90, Caddy 120), or one would be closed just as a request is sent on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,7 @@ def run_server(
         access_log=False,
         server_header=False,
         date_header=True,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(shutdown_seconds),
         proxy_headers=bool(listen.proxies),
         forwarded_allow_ips=listen.trusted,

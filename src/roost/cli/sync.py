@@ -10,7 +10,9 @@ import typer
 from roost.cli.context import CommandError
 from roost.cli.listen import Listen, run_server
 from roost.cli.sync_worker import SyncHandover
-from roost.db.dsn import DatabaseConfig, connection_arguments, read_url
+from roost.db.dsn import DatabaseConfig, read_url
+from roost.db.pooling import require_fitting_pooler
+from roost.db.target import connect
 from roost.journal.install import grant_sql, install_sql, uninstall_sql
 from roost.sync import store
 from roost.sync.options import SyncOptions
@@ -80,7 +82,8 @@ def serve(  # noqa: PLR0913, PLR0917 -- each is an option of the command
 
 async def _install(config: DatabaseConfig) -> None:
     """Make the journal and the tables of shapes, where that is not done yet."""
-    connection = await asyncpg.connect(**connection_arguments(config))
+    await require_fitting_pooler(config)
+    connection = await connect(config)
     try:
         # Whoever runs the statements owns the journal from then on: nobody else can write to it.
         if await connection.fetchval(_IS_ANOTHERS) and await connection.fetchval(_IS_THERE):

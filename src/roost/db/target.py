@@ -102,6 +102,8 @@ async def connect(config: DatabaseConfig) -> Any:  # noqa: ANN401 -- asyncpg's c
         connection = await asyncpg.connect(**connection_arguments(config))
     except CannotConnect as error:
         message = f"the database cannot be reached: {str(error) or type(error).__name__}"
+        if "unsupported startup parameter" in message:
+            message += ". Behind PgBouncer, add pgbouncer=true to its URL"
         raise UnavailableError(message) from error
     return PooledConnection(connection) if config.pgbouncer else connection
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 import asyncpg
 
 from roost.db.faults import DatabaseError, UnavailableError
+from roost.db.pool import LOST
 from roost.sync import answer
 from roost.sync.answer import Answer, Headers
 from roost.sync.publication import ANYBODY, Reader
@@ -41,7 +42,7 @@ async def guarded(answering: Awaitable[Answer]) -> Answer:
         return answer.refusal(invalid("where", "this takes the database too long"))
     except FAILED as error:
         return answer.refusal(invalid("where", str(error).split("\n", 1)[0]))
-    except UnavailableError:
+    except (UnavailableError, *LOST):
         return answer.refusal(unavailable("The database cannot be reached at the moment."))
     except DatabaseError as error:
         return answer.refusal(unavailable(f"The database could not serve this: {error}"))

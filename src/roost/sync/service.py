@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
-from roost.db.pool import Database
+from roost.db.faults import DatabaseError
+from roost.db.pool import LOST, Database
 from roost.journal.listener import Listener
 from roost.sync import answer
 from roost.sync.answer import Answer
@@ -317,8 +318,8 @@ class Sync:
                     if is_all:
                         messages.append(up_to_date(end_of(tick)))
                     yield b"".join(b"data: " + each + b"\n\n" for each in messages)
-        except RefusalError:
-            return
+        except (RefusalError, DatabaseError, *LOST):
+            return  # who follows comes again, and is told then
         finally:
             shape.waiting -= 1
 

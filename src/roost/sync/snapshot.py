@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from roost.sync.catalog import signatures
 from roost.sync.definition import Definition
 from roost.sync.identifiers import quoted
 from roost.sync.messages import SnapshotId, joined, snapshot_end
+from roost.sync.refusal import unavailable
 from roost.sync.rows import condition_sql, message_sql, parameters_of
 from roost.sync.source import Source
 from roost.sync.store import Store, Stored
@@ -61,28 +63,46 @@ async def _produce(
 ) -> int:
     handle = f"{definition.identity[:8].hex()}-{time.time_ns() // 1000}"
     number = 0
-    parts = _parts(definition, source, chunk_bytes)
-    async for body, facts, is_last in parts:
-        if number == 0:
-            snapshot = SnapshotId.of(facts["snapshot"])
-            chunks = 1 if is_last else None
-            stored = Stored(handle, definition.identity, snapshot, facts["tick"], chunks)
-            await store.add(
-                stored, definition.relation.oid, facts["snapshot"], definition.workspace_id
-            )
-            ready.set_result((stored, body))
-        else:
-            await store.put_chunk(handle, number, body)
-        number += 1
+    async with _turn(source), aclosing(_parts(definition, source, chunk_bytes)) as parts:
+        async for body, facts, is_last in parts:
+            if number == 0:
+                snapshot = SnapshotId.of(facts["snapshot"])
+                chunks = 1 if is_last else None
+                stored = Stored(handle, definition.identity, snapshot, facts["tick"], chunks)
+                await store.add(
+                    stored, definition.relation.oid, facts["snapshot"], definition.workspace_id
+                )
+                ready.set_result((stored, body))
+            else:
+                await store.put_chunk(handle, number, body)
+            number += 1
     if number > 1:
         await store.finish(handle, number)
     return number
 
 
+@asynccontextmanager
+async def _turn(source: Source) -> AsyncIterator[None]:
+    """Wait for one's turn to read; RefusalError (503) when that takes too long."""
+    try:
+        async with asyncio.timeout(source.database.config.patience):
+            await source.turns.acquire()
+    except TimeoutError:
+        message = "Too many tables are being read for the first time."
+        raise unavailable(message) from None
+    try:
+        yield
+    finally:
+        source.turns.release()
+
+
 async def _parts(
     definition: Definition, source: Source, chunk_bytes: int
-) -> AsyncIterator[tuple[bytes, Any, bool]]:
-    """The parts, each with the snapshot's facts and whether it is the last."""
+) -> AsyncGenerator[tuple[bytes, Any, bool], None]:
+    """The parts, each with the snapshot's facts and whether it is the last.
+
+    For the last, which is mostly the only one, the connection has been given back already.
+    """
     tables = (definition.relation, *definition.dependencies)
     lock = ", ".join(sorted(each.sql for each in tables))
     try:
@@ -101,10 +121,10 @@ async def _parts(
                 if size >= chunk_bytes:
                     yield joined(messages), facts, False
                     messages, size = [], 0
-            messages.append(snapshot_end(SnapshotId.of(facts["snapshot"])))
-            yield joined(messages), facts, True
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
         raise ChangedError from None
+    messages.append(snapshot_end(SnapshotId.of(facts["snapshot"])))
+    yield joined(messages), facts, True
 
 
 async def _messages(connection: Any, definition: Definition) -> AsyncIterator[bytes]:  # noqa: ANN401 -- asyncpg's
@@ -115,6 +135,7 @@ async def _messages(connection: Any, definition: Definition) -> AsyncIterator[by
         f"select {message_sql(definition)} from {relation.sql} as {quoted(relation.name)}"  # noqa: S608 -- printed
         f" where {condition_sql(definition, '$1')} and $1::text[] is not null"
     )
-    cursor = connection.cursor(statement, parameters_of(definition), prefetch=_AT_ONCE)
-    async for row in cursor:
+    # A cursor's own statement would be a named one, which stays behind on PgBouncer's connections.
+    prepared = await connection.prepare(statement)
+    async for row in prepared.cursor(parameters_of(definition), prefetch=_AT_ONCE):
         yield row[0].encode()

@@ -1,5 +1,6 @@
 """Connections for readers of one tenant, under the settings in which images are written."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -49,6 +50,8 @@ class Source:
         self.database = database
         self.timeout = timeout
         self.max_cost = max_cost
+        self.turns = asyncio.Semaphore(max(database.config.max_connections // 2, 1))
+        """Of those who keep a connection while they wait for another, to write what they read."""
 
     @asynccontextmanager
     async def reading(
