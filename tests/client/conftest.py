@@ -51,3 +51,14 @@ def plain(server: Server, token: str, workspace: str) -> Iterator[Roost]:
     """A client without asyncio, of the running server."""
     with Roost(server.url, token, workspace=workspace) as client:
         yield client
+
+
+@pytest.fixture(params=[("executions:*",)])
+def agent_token(request: pytest.FixtureRequest, server: Server, token: str, workspace: str) -> str:
+    """A service token of an agent in that workspace; by default it has no right to spare."""
+    with server.client(token) as client:
+        fields = {"name": "agent", "kind": "service", "scopes": list(request.param)}
+        headers = {"roost-workspace": workspace}
+        made = client.post(f"{API}/tokens", json=fields, headers=headers)
+        assert made.status_code == 201, made.text
+        return str(made.json()["data"]["token"])
