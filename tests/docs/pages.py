@@ -15,7 +15,7 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_TREES = ("src/", "docs/", "tests/", "benchmarks/", "requirements/", "deploy/", ".ci/")
+_TREES = ("src/", "docs/", "tests/", "benchmarks/", "requirements/", "deploy/", "examples/", ".ci/")
 
 
 def text_of(page: Path) -> str:
@@ -53,11 +53,15 @@ def paths(text: str) -> Iterator[str]:
             yield code.partition("::")[0]
 
 
+def blocks(text: str, language: str) -> list[str]:
+    """Give the blocks of a language."""
+    return [block for each, block in _BLOCK.findall(text) if each == language]
+
+
 def shell(text: str) -> Iterator[str]:
     """Give the command lines of shell blocks, continued lines joined."""
-    for language, block in _BLOCK.findall(text):
-        if language == "sh":
-            yield from block.replace("\\\n", " ").splitlines()
+    for block in blocks(text, "sh"):
+        yield from block.replace("\\\n", " ").splitlines()
 
 
 def commands(text: str, program: str) -> Iterator[list[str]]:

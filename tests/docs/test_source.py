@@ -16,6 +16,7 @@ OTHER_CRYPTO = {"Crypto", "Cryptodome", "bcrypt", "jose", "jwt", "nacl", "passli
 WEAK = {"ARC4", "Blowfish", "ECB", "MD5", "PKCS1v15", "SHA1", "TripleDES", "md5"}
 # Where chance keeps nothing secret: pauses between tries, ids of traces, cursors of shapes.
 CHANCE = {
+    "client/wire.py",
     "db/pool.py",
     "executions/claiming.py",
     "identity/access/listener.py",

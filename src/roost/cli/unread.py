@@ -13,7 +13,8 @@ _TELEMETRY = (
     "ROOST_SLOW_REQUEST_SECONDS",
     "ROOST_METRICS_DIR",
 )
-_OTHER_COMMANDS = ("ROOST_SYNC_SECRET",)
+_OTHERS = ("ROOST_SYNC_SECRET", "ROOST_URL", "ROOST_TOKEN")
+"""What other commands and the Python client read."""
 
 
 def unread_variables(environment: Mapping[str, str], settings: Settings) -> dict[str, str]:
@@ -32,7 +33,7 @@ def _known(settings: Settings) -> set[str]:
     return {
         HANDOVER,
         *_TELEMETRY,
-        *_OTHER_COMMANDS,
+        *_OTHERS,
         *(setting.name for setting in SETTINGS),
         *(
             f"ROOST_{provider.upper().replace('-', '_')}_{end}"
