@@ -1,0 +1,73 @@
+"""What the views of runs are on the wire: timeline, replay, comparison."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from roost.executions.model import ExecutionStatus, Step, Used
+from roost.history.model import Operation
+from roost.web.structs import Outgoing
+
+
+class CompareQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The parameters of `GET /executions/{id}/compare`."""
+
+    with_: Annotated[UUID, Meta(description="The id of the other execution.")] = msgspec.field(
+        name="with"
+    )
+
+
+class ComparedStep(Outgoing):
+    """A step of either run, or of both; `missing` is on the left only, `extra` on the right only.
+
+    `diff`, of what is `changed`, makes the right one's `{type, description, data, state}` of the
+    left one's (RFC 6902); the state is in both where it differs and is not left out.
+    """
+
+    left: Step | None
+    right: Step | None
+    change: Literal["same", "changed", "missing", "extra"]
+    diff: list[Operation] | None
+
+
+class ComparedRun(Outgoing):
+    """A run in figures. `tools` counts its tool calls by the tool's name.
+
+    `durationMs` ends with the run, or while it is live with its last step.
+    """
+
+    id: UUID
+    agent: str | None
+    status: ExecutionStatus
+    steps: int
+    tools: dict[str, int]
+    usage: Used
+    duration_ms: float | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ComparisonSummary(Outgoing):
+    """Both runs in figures, and how many rows there are of each kind."""
+
+    left: ComparedRun
+    right: ComparedRun
+    same: int
+    changed: int
+    missing: int
+    extra: int
+
+
+class Comparison(Outgoing):
+    """Two runs side by side. `divergesAt` is the first step that is not the same in both.
+
+    `stateDiffsLeftOut` counts the rows, the last ones, whose diff is without the states.
+    """
+
+    diverges_at: int | None
+    steps: list[ComparedStep]
+    summary: ComparisonSummary
+    state_diffs_left_out: int
