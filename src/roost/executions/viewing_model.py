@@ -1,15 +1,39 @@
 """What the views of runs are on the wire: timeline, replay, comparison."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from roost.executions.model import ExecutionStatus, Step, Used
+from roost.executions.model import ExecutionStatus, Number, Step, Used
 from roost.history.model import Operation
 from roost.web.structs import Outgoing
+
+LAST: Final = 2**31 - 1
+"""No step has a higher number."""
+
+
+class ReplayQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The parameters of `GET /executions/{id}/replay`; `limit` and `cursor` go with JSON alone."""
+
+    speed: Annotated[float, Meta(ge=0.25, le=10, description="Times as fast as it was.")] = 1.0
+    from_: Annotated[Number, Meta(description="The first step's number.")] = msgspec.field(
+        default=1, name="from"
+    )
+    to: Annotated[Number, Meta(description="The last step's number.")] = LAST
+    max_gap: Annotated[
+        float, Meta(ge=0, le=3600, description="Seconds that no wait is longer than.")
+    ] = 5.0
+    format: (
+        Annotated[
+            Literal["sse", "json"], Meta(description="By default as `Accept` says, else `sse`.")
+        ]
+        | None
+    ) = None
+    limit: Annotated[int, Meta(ge=1, le=100, description="Steps a page, 1 to 100.")] = 20
+    cursor: Annotated[str, Meta(description="`nextCursor` of the page before.")] | None = None
 
 
 class CompareQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
