@@ -164,7 +164,15 @@ async def test_the_states_of_a_long_run_are_those_that_are_read_one_by_one(
 
 async def test_steps_without_states_are_played_too(alice: httpx.AsyncClient) -> None:
     run = (await run_of(alice))["id"]
-    steps = [{}, {"state": [1]}, {}, {"state": None}, {}, {"state": [1.50]}, {"state": None}]
+    steps: list[Step] = [
+        {},
+        {"state": [1]},
+        {},
+        {"state": None},
+        {},
+        {"state": [1.50]},
+        {"state": None},
+    ]
     body = {"steps": [{"type": "message", **step} for step in steps]}
     await alice.post(f"{API}/executions/{run}/steps/batch", json=body)
     states = [step["state"] for name, _, step in await played(alice, run) if name == "step"]

@@ -9,10 +9,72 @@ from msgspec import Meta
 
 from roost.executions.model import ExecutionStatus, Number, Step, Used
 from roost.history.model import Operation
+from roost.tasks.model import Message
 from roost.web.structs import Outgoing
 
 LAST: Final = 2**31 - 1
 """No step has a higher number."""
+
+
+class TimelineQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The parameters of `GET /executions/{id}/timeline`."""
+
+    limit: Annotated[int, Meta(ge=1, le=100, description="Items a page, 1 to 100.")] = 20
+    cursor: Annotated[str, Meta(description="`nextCursor` of the page before.")] | None = None
+
+
+class TaskChange(Outgoing):
+    """A change of the run's task; `patch` as in a task's history."""
+
+    version: int
+    op: Literal["created", "changed", "deleted"]
+    actor_id: UUID | None
+    cause: str | None
+    patch: list[Operation]
+
+
+class RunEvent(Outgoing):
+    """A change of the run itself; the status before is null where it began."""
+
+    status: ExecutionStatus
+    previous_status: ExecutionStatus | None
+    actor_id: UUID | None
+    cause: str | None
+    version: int
+    usage: Used
+
+
+class TimelineItem(Outgoing, omit_defaults=True):
+    """What happened at a time: one of four kinds, in the member that has its kind's name."""
+
+    kind: Literal["step", "message", "taskChange", "event"]
+    at: datetime
+    step: Step | None = None
+    message: Message | None = None
+    task_change: TaskChange | None = None
+    event: RunEvent | None = None
+
+
+class TimelinePagination(Outgoing):
+    """How to go on; what there is in all is not counted."""
+
+    page: None
+    limit: int
+    total: None
+    total_is_exact: bool
+    total_pages: None
+    next_cursor: Annotated[str | None, Meta(description="Null on the last page.")]
+
+
+class TimelinePage(Outgoing):
+    """A part of a timeline, which may have fewer items than asked for, or none, and go on.
+
+    Where `changesSince` is not null, events and changes before that time are not kept any more.
+    """
+
+    data: list[TimelineItem]
+    pagination: TimelinePagination
+    changes_since: datetime | None
 
 
 class ReplayQuery(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

@@ -7,7 +7,14 @@ from roost import errors
 from roost.executions.compare import comparison
 from roost.executions.model import StepWithState
 from roost.executions.replay import Clock, Replay
-from roost.executions.viewing_model import CompareQuery, Comparison, ReplayQuery
+from roost.executions.timeline import timeline_page
+from roost.executions.viewing_model import (
+    CompareQuery,
+    Comparison,
+    ReplayQuery,
+    TimelinePage,
+    TimelineQuery,
+)
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit
 from roost.web.reply import Reply, item
@@ -26,6 +33,10 @@ class ViewingRoutes:
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
         return [
+            Endpoint("GET", f"{_ITEM}/timeline", self.timeline, Contract(
+                "Read what happened in an execution's time: its steps and events, its task's "
+                "messages and changes", _READ, query=TimelineQuery, returns=TimelinePage,
+                bare=True, problems=(errors.EXECUTION_NOT_FOUND,))),
             Endpoint("GET", f"{_ITEM}/compare", self.compare, Contract(
                 "Compare an execution with another, step by step", _READ, query=CompareQuery,
                 returns=Comparison, problems=(
@@ -36,6 +47,10 @@ class ViewingRoutes:
                 returns=StepWithState, paged=True, streamed=True,
                 problems=(errors.EXECUTION_NOT_FOUND,))),
         ]  # fmt: skip
+
+    async def timeline(self, call: Call) -> Reply:
+        """Answer a page of a timeline."""
+        return await timeline_page(self.kit, call)
 
     async def replay(self, call: Call) -> Reply:
         """Answer with the steps, one after the other, or a page of them.
