@@ -132,6 +132,8 @@ async def places(operation: Operation, cast: Cast, actor: str, served: Served) -
     found |= {"?asOf": "0", "?from": "0"}
     if "{task}" in str(operation.body):
         found["{task}"] = str(await cast.make("tasks", user))
+    if "with" in operation.required:
+        found["?with"] = found["id"]
     if "token" in operation.required:
         found["?token"] = await _link(cast, user)
     return found

@@ -108,6 +108,8 @@ async def test_every_other_function_of_the_journal_is_closed_or_harmless(tenants
         "journal.image_after(uuid,integer,text,bigint)",
         "journal.image_before(uuid,integer,text,bigint)",
         "journal.images_at(uuid,integer,text[],pg_snapshot,bigint)",
+        "journal.entries_after(uuid,integer,text,bigint,bigint,timestamp with time zone,integer)",
+        "journal.entries_until(uuid,integer,text,timestamp with time zone,integer)",
         "journal.finished_between(pg_snapshot,pg_snapshot)",
     }
 

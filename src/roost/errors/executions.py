@@ -65,6 +65,14 @@ NOT_A_CHECKPOINT = _entry(
     "`checkpoint`.",
     "List the checkpoints with GET /executions/{id}/steps?checkpoint=true.",
 )
+EXECUTION_TOO_LONG = _entry(
+    "EXECUTION_TOO_LONG",
+    422,
+    "The execution is too long to be compared",
+    "Two executions are compared when each has at most 10,000 steps, whose data and descriptions "
+    "have at most 16 MB together.",
+    "Read its steps in pages with GET /executions/{id}/steps.",
+)
 CLIENT_KEY_REUSED = _entry(
     "CLIENT_KEY_REUSED",
     422,

@@ -34,6 +34,7 @@ from roost.executions.service import change_execution, create_execution, heartbe
 from roost.executions.states import Known
 from roost.executions.step_routes import StepRoutes
 from roost.executions.travel_routes import TravelRoutes
+from roost.executions.viewing_routes import ViewingRoutes
 from roost.executions.work import Work
 from roost.identity.audit.trail import trail_of
 from roost.tasks.service import in_range
@@ -96,6 +97,7 @@ class ExecutionRoutes:
                 problems=(errors.EXECUTION_NOT_FOUND, *_HELD))),
             *StepRoutes(self.kit, self.known).endpoints(),
             *TravelRoutes(self.kit, self.known).endpoints(),
+            *ViewingRoutes(self.kit).endpoints(),
         ]  # fmt: skip
 
     async def list(self, call: Call) -> Reply:

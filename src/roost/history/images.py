@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Table
+from sqlalchemy import CTE, BigInteger, Table, Text, column, text
 from sqlalchemy.dialects import postgresql
 
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in the library
@@ -69,6 +69,24 @@ def _value(each: Any, row: str) -> str:  # noqa: ANN401 -- a table's column
         return value
     written = f"'{default}'" if isinstance(default, str) else str(default)
     return f"coalesce({value}, cast({escaped(written)} as {each.type.compile(_DIALECT)}))"
+
+
+def images_of(table: Table, entries: str = "entries", name: str = "images") -> CTE:
+    """Make the CTE of what entries have found (side `old`) and left (`new`), as rows of the table.
+
+    `entries` is the name of a CTE with `seq`, `layout`, `old` and `new`.
+    """
+    sql = f"""
+        with {layouts(table)}
+        select e.seq, i.side, {fields(table, "s.r")}
+        from {entries} e
+        cross join lateral (values ('old', e.old), ('new', e.new)) i (side, image)
+        join layouts l on l.id = e.layout
+        cross join lateral (select {record(table, "i.image", "l")} as r offset 0) s
+        where i.image is not null"""  # noqa: S608 -- names of the schema
+    stored = [column(each.name, each.type) for each in table.c if each.computed is None]
+    typed = text(sql).columns(column("seq", BigInteger), column("side", Text), *stored)
+    return typed.cte(name).prefix_with("MATERIALIZED")
 
 
 def escaped(sql: str) -> str:

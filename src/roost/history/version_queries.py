@@ -26,7 +26,7 @@ from sqlalchemy import (
 from roost.db.jsontext import Finished, array_text, object_text
 from roost.db.statements import Statement
 from roost.db.tenancy import TENANT_ID, tenant_read
-from roost.history.images import fields, layouts, record, relation
+from roost.history.images import images_of, layouts, record, relation
 from roost.history.kinds import Kind
 from roost.web.paging import COUNT_CAP
 
@@ -63,26 +63,10 @@ def _entries(kind: Kind) -> CTE:
     return typed.cte("entries").prefix_with("MATERIALIZED")
 
 
-def _images(kind: Kind) -> CTE:
-    """Make the CTE of what the entries have found and left, as rows of the table."""
-    table = kind.table
-    sql = f"""
-        with {layouts(table)}
-        select e.seq, i.side, {fields(table, "s.r")}
-        from entries e
-        cross join lateral (values ('old', e.old), ('new', e.new)) i (side, image)
-        join layouts l on l.id = e.layout
-        cross join lateral (select {record(table, "i.image", "l")} as r offset 0) s
-        where i.image is not null"""  # noqa: S608 -- names of the schema
-    stored = [column(name, table.c[name].type) for name in kind.stored]
-    typed = text(sql).columns(column("seq", BigInteger), column("side", Text), *stored)
-    return typed.cte("images").prefix_with("MATERIALIZED")
-
-
 @lru_cache(maxsize=8)
 def page_of_versions(kind: Kind) -> Statement:
     """Give the statement of a page. Places: `row`, `before` (a seq), `limit`, `offset`."""
-    entries, images = _entries(kind), _images(kind)
+    entries, images = _entries(kind), images_of(kind.table)
     e = entries.c
 
     def image(side: str, value: Any) -> Any:  # noqa: ANN401 -- an expression

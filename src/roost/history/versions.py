@@ -26,7 +26,7 @@ from roost.web.reply import Reply
 
 _ORDER: Final = (SortKey("entry", descending=True),)
 _NEWEST: Final = 2**63 - 1
-_OPS: Final = {"I": "created", "U": "changed", "D": "deleted"}
+OPS: Final = {"I": "created", "U": "changed", "D": "deleted"}
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -81,7 +81,7 @@ def _shown(version: _Version) -> str:
     )
     shown = {
         "version": version.version,
-        "op": _OPS[version.op],
+        "op": OPS[version.op],
         "at": version.at,
         "tick": version.tick,
         "actorId": version.actor_id,

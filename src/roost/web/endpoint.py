@@ -34,6 +34,7 @@ class Contract:
     asks `Call.still_admitted`.
     `workspace_in_path` says that the path's `id` is the workspace, whatever `Roost-Workspace` says:
     the permission is that of the caller's role there.
+    `streamed` says that it can be had as server-sent events too.
     `foreign_query` says that others write the query string and may add to it: the handler reads it.
     """
 
@@ -55,6 +56,7 @@ class Contract:
     tag: str = ""
     workspace_in_path: bool = False
     foreign_query: bool = False
+    streamed: bool = False
 
 
 class Guard(Protocol):

@@ -264,4 +264,7 @@ def _success(contract: Contract, known: dict[int, Any], status: int) -> dict[str
         if contract.bare
         else {"type": "object", "properties": properties, "required": list(properties)}
     )
-    return {"description": contract.summary, "content": {contract.media_type: {"schema": schema}}}
+    content = {contract.media_type: {"schema": schema}}
+    if contract.streamed:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {"description": contract.summary, "content": content}

@@ -24,7 +24,9 @@ begin
         ' journal.image_as(text, jsonb, jsonb, boolean),'
         ' journal.image_after(uuid, integer, text, bigint),'
         ' journal.image_before(uuid, integer, text, bigint),'
-        ' journal.images_at(uuid, integer, text[], pg_snapshot, bigint) to %I', role
+        ' journal.images_at(uuid, integer, text[], pg_snapshot, bigint),'
+        ' journal.entries_after(uuid, integer, text, bigint, bigint, timestamptz, integer),'
+        ' journal.entries_until(uuid, integer, text, timestamptz, integer) to %I', role
     );
 end
 $function$;

@@ -159,3 +159,47 @@ begin
         left join journal.layout l on l.id = f.layout;
 end
 $function$;
+
+-- A row's entries after one, oldest first, of those since a time and up to a number; and its latest
+-- ones until a time, newest first. By index for the same reason as above: whoever reads a row's
+-- thousands of entries part by part must not have all that follow sorted for each.
+create or replace function journal.entries_after(
+    place uuid, relation_id integer, key text, after bigint, last bigint, since timestamptz,
+    most integer
+) returns setof journal.journal
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $function$
+begin
+    return query
+        select j.* from journal.journal j
+        where j.workspace_id = place and j.relation = relation_id and j.row_id = key
+            and j.seq > after and j.seq <= last and j.at >= since
+        order by j.seq limit most;
+end
+$function$;
+
+create or replace function journal.entries_until(
+    place uuid, relation_id integer, key text, until timestamptz, most integer
+) returns setof journal.journal
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $function$
+begin
+    return query
+        select j.* from journal.journal j
+        where j.workspace_id = place and j.relation = relation_id and j.row_id = key
+            and j.at <= until
+        order by j.seq desc limit most;
+end
+$function$;

@@ -90,6 +90,7 @@ def upgrade() -> None:
     grant("steps", "select, insert")
     journal("steps", large=("data", "snapshot", "patch"))
     run_script(context.config.attributes["executions"])
+    run_script(context.config.attributes["journal"])
 
 
 def _index_executions() -> None:
