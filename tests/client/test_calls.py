@@ -129,3 +129,37 @@ async def test_steps_are_recorded_read_and_gone_back_to(roost: AsyncRoost) -> No
     assert (fork.status, fork.input) == ("queued", "once more")
     assert (await roost.executions.state(fork.id)).state == {"files": 3}
     assert fork.task_id == task.id
+
+
+async def test_the_course_of_a_run_is_read_in_order(roost: AsyncRoost) -> None:
+    task = await roost.tasks.create("Mend it")
+    run = await roost.executions.claim("fixer")
+    assert run is not None
+    step = await roost.steps.record(run.id, "tool_call", data={"tool": "ls"})
+    said = await roost.messages.append(task.id, "Found it.")
+    await roost.executions.complete(run.id)
+    items = [item async for item in roost.executions.iterate_timeline(run.id, limit=2)]
+    assert [item.step for item in items if item.step] == [step]
+    assert [item.message for item in items if item.message] == [said]
+    ends = [item.event.status for item in items if item.event]
+    assert ends[-1] == "completed"
+    assert any(item.task_change for item in items)
+    assert [item.at for item in items] == sorted(item.at for item in items)
+    page = await roost.executions.timeline(run.id, limit=1)
+    assert (page.total, page.total_is_exact) == (None, False)
+
+
+async def test_a_good_run_is_compared_with_a_bad_one(roost: AsyncRoost) -> None:
+    runs = []
+    for output in ("ok", "no such file"):
+        await roost.tasks.create("Mend it")
+        run = await roost.executions.claim("fixer")
+        assert run is not None
+        await roost.steps.record(run.id, "tool_call", data={"tool": "ls"}, state={"n": 1})
+        await roost.steps.record(run.id, "tool_result", data={"output": output})
+        runs.append(run.id)
+    found = await roost.executions.compare(*runs)
+    assert found.diverges_at == 2
+    assert [step.change for step in found.steps] == ["same", "changed"]
+    assert found.steps[1].diff
+    assert found.summary.left.tools == found.summary.right.tools == {"ls": 1}

@@ -51,7 +51,13 @@ def test_the_example_works_through_its_tasks_with_the_rights_of_an_agent(
     runs = [looked_into(plain, task) for task in tasks]
     fork = plain.executions.fork(runs[0].id, 1)
     assert plain.executions.state(fork.id).state == plain.executions.state(runs[0].id, step=1).state
-    assert plain.tasks.get(tasks[0].id).status == "completed"
+    course = list(plain.executions.iterate_timeline(runs[0].id))
+    assert [item.step.number for item in course if item.step] == [1, 2, 3]
+    assert course[-1].event is not None or course[-1].task_change is not None
+    found = plain.executions.compare(runs[0].id, runs[1].id)
+    assert found.diverges_at in {1, 3}, "what was made in one second has the same hash at first"
+    assert found.steps[2].change == "changed"
+    assert found.summary.left.tools == {"write_file": 1}
 
 
 def test_the_example_is_short() -> None:

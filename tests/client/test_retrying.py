@@ -1,7 +1,5 @@
 """What is sent again, how often, and after what wait."""
 
-from typing import Any
-
 import httpx
 import pytest
 
@@ -164,28 +162,3 @@ def test_a_loop_does_not_go_on_without_the_right_to() -> None:
     with client_of(handler) as roost, pytest.raises(RoostError):
         list(roost.work("fixer"))
     assert len(asked) == 1
-
-
-def test_two_runs_are_compared_and_the_course_of_one_is_read() -> None:
-    figures = {
-        "id": ID,
-        "agent": "fixer",
-        "status": "failed",
-        "steps": 1,
-        "tools": {"ls": 1},
-        "usage": {"tokensIn": 1, "tokensOut": 2, "cost": 0.5},
-        "durationMs": 12.5,
-    }
-    counts = {"same": 1, "changed": 0, "missing": 0, "extra": 0}
-    summary = {"left": figures, "right": figures, **counts}
-    found: dict[str, Any] = {"data": {"divergesAt": None, "steps": [], "summary": summary}}
-    pagination = {"total": 1, "totalIsExact": True, "nextCursor": None}
-    page = {"data": [{"kind": "step"}], "pagination": pagination}
-    handler, asked = answers(httpx.Response(200, json=found), httpx.Response(200, json=page))
-    with client_of(handler) as roost:
-        assert roost.executions.compare(ID, "another").summary.left.tools == {"ls": 1}
-        assert roost.executions.timeline(ID).items == [{"kind": "step"}]
-    assert [one.url.raw_path.decode() for one in asked] == [
-        f"/api/v1/executions/{ID}/compare?with=another",
-        f"/api/v1/executions/{ID}/timeline?limit=100",
-    ]

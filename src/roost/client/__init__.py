@@ -6,7 +6,6 @@ is imported.
 
 from roost.client.async_client import AsyncRoost
 from roost.client.async_run import AsyncRun
-from roost.client.comparison import Comparison
 from roost.client.model import (
     Claimed,
     Environment,
@@ -34,6 +33,7 @@ from roost.client.problems import (
 from roost.client.step_calls import NewStep
 from roost.client.sync_client import Roost
 from roost.client.sync_run import Run
+from roost.client.viewing import Comparison, TimelineItem
 from roost.client.wire import Page
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Step",
     "StepWithState",
     "Task",
+    "TimelineItem",
     "Unreachable",
     "Usage",
 ]

@@ -55,6 +55,7 @@ class AsyncExecutions(AsyncPart):
     fork = awaited(ExecutionCalls.fork)
     rollback = awaited(ExecutionCalls.rollback)
     timeline = awaited(ExecutionCalls.timeline)
+    iterate_timeline = each(ExecutionCalls.timeline)
     compare = awaited(ExecutionCalls.compare)
 
 

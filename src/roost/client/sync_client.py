@@ -54,6 +54,7 @@ class Executions(Part):
     fork = driven(ExecutionCalls.fork)
     rollback = driven(ExecutionCalls.rollback)
     timeline = driven(ExecutionCalls.timeline)
+    iterate_timeline = each(ExecutionCalls.timeline)
     compare = driven(ExecutionCalls.compare)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from roost.client.comparison import Comparison
 from roost.client.model import Execution, Id, RolledBack, State
 from roost.client.request import Request, body, given, key, path, query
+from roost.client.viewing import Comparison, TimelineItem
 from roost.client.wire import Flow, Page, Wire
 
 
@@ -51,13 +51,12 @@ class TravelCalls:
         execution_id: Id,
         *,
         limit: int = 100,
-        page: int | None = None,
         cursor: str | None = None,
-    ) -> Flow[Page[dict[str, Any]]]:
-        """Give a page of what happened in a run: steps, messages, changes of the task, in order."""
-        asked = query({"limit": limit, "page": page, "cursor": cursor})
+    ) -> Flow[Page[TimelineItem]]:
+        """Give a page of what happened in a run's time, in order; its total is not counted."""
+        asked = query({"limit": limit, "cursor": cursor})
         where = path("executions", execution_id, "timeline")
-        return self.wire.page(Request("GET", where, asked), dict[str, Any])
+        return self.wire.page(Request("GET", where, asked), TimelineItem)
 
     def compare(self, execution_id: Id, other: Id) -> Flow[Comparison]:
         """Hold a run against another, step by step."""

@@ -68,20 +68,20 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A page of a list; `total` is a lower bound unless `total_is_exact`.
+    """A page of a list; `total` is a lower bound unless `total_is_exact`, or None: not counted.
 
     `following` asks for the next one, where there is a `next_cursor`.
     """
 
     items: list[T]
-    total: int
+    total: int | None
     total_is_exact: bool
     next_cursor: str | None
     following: Callable[[], Flow["Page[T]"]] = field(repr=False, compare=False)
 
 
 class _Pagination(msgspec.Struct, rename="camel"):
-    total: int
+    total: int | None
     total_is_exact: bool
     next_cursor: str | None
 

@@ -1,9 +1,39 @@
-"""What Roost answers when two runs are held against each other."""
+"""What Roost answers when it is asked how runs went."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from roost.client.model import Answer, Step, Usage
+from roost.client.model import Answer, Message, Step, Usage
+
+
+class TaskChange(Answer):
+    """A change of the run's task; `patch` (RFC 6902) makes this version of the one before."""
+
+    version: int
+    op: str
+    actor_id: UUID | None
+    patch: list[dict[str, Any]]
+
+
+class RunEvent(Answer):
+    """A change of the run itself; the status before is None where it began."""
+
+    status: str
+    previous_status: str | None
+    actor_id: UUID | None
+    version: int
+
+
+class TimelineItem(Answer):
+    """What happened at a time; `kind` is `step`, `message`, `taskChange` or `event`."""
+
+    kind: str
+    at: datetime
+    step: Step | None = None
+    message: Message | None = None
+    task_change: TaskChange | None = None
+    event: RunEvent | None = None
 
 
 class ComparedStep(Answer):
