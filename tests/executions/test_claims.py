@@ -235,6 +235,21 @@ async def test_a_claim_sent_again_with_its_key_is_the_same_claim(
     assert late.json()["data"]["secrets"] == {}
 
 
+async def test_a_claim_that_found_nothing_leaves_its_key_unused(
+    alice: httpx.AsyncClient, house: House, superuser: Any
+) -> None:
+    headers = {"idempotency-key": "a poll"}
+    body = {"agent": "tester"}
+    empty = await alice.post(f"{API}/executions/claim", json=body, headers=headers)
+    assert empty.status_code == 204
+    mine = house.people.known["alice"].workspace_id
+    count = "select count(*) from idempotency_keys where workspace_id = $1"
+    assert await superuser.fetchval(count, mine) == 0
+    await make_task(alice)
+    got = await alice.post(f"{API}/executions/claim", json=body, headers=headers)
+    assert got.status_code == 201
+
+
 async def test_viewers_claim_nothing(alice: httpx.AsyncClient, house: House) -> None:
     await make_task(alice)
     refused = await house.client("victor").post(f"{API}/executions/claim", json={"agent": "v"})

@@ -198,6 +198,8 @@ async def test_who_has_lost_the_lease_can_do_nothing_more(
             await expire(house.database)
         beat = await alice.post(f"{API}/executions/{run['id']}/heartbeat", json={})
         assert problem(beat) == (409, code)
+        assert beat.json()["status"] == 409
+        assert beat.json().get("current") == ("stale" if swept else None)
         step = await alice.post(f"{API}/executions/{run['id']}/steps", json={"type": "message"})
         assert problem(step) == (409, code)
         done = await alice.patch(f"{API}/executions/{run['id']}", json={"status": "completed"})

@@ -322,6 +322,15 @@ async def test_where_the_journal_is_gone_the_rest_comes_and_is_said_to_be_the_re
     assert told(await whole(alice, run, 1)) == words
 
 
+def scanned(plan: dict[str, Any], table: str) -> int:
+    """Count the rows of a table that a plan has read, those it threw away included."""
+    count = sum(scanned(part, table) for part in plan.get("Plans", ()))
+    if plan.get("Relation Name") == table:
+        dropped = plan.get("Rows Removed by Filter", 0)
+        count += int(plan["Actual Loops"] * (plan["Actual Rows"] + dropped))
+    return count
+
+
 async def long_run(alice: httpx.AsyncClient, connection: Any, count: int) -> str:
     """Make a run of so many steps, messages, changes of its task and heartbeats."""
     run = await happened(alice, ["step"])
@@ -402,6 +411,8 @@ async def test_no_page_reads_what_lies_before_it(own: tuple[httpx.AsyncClient, A
                     *TIMELINE.arguments(values),
                 )
         plan = json.loads(text)[0]["Plan"]
+        assert scanned(plan, "steps") <= limit + 1
+        assert scanned(plan, "messages") <= limit + 1
         read.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
         order = [None if place is None else str(place) for place in places.values()]
         cursor = encode_cursor(timeline._ORDER, order)

@@ -95,6 +95,7 @@ PARENTS = {
     "messages": ("environments", "tasks"),
     "environment_secrets": ("environments",),
     "executions": ("environments", "tasks"),
+    "steps": ("environments", "tasks", "executions"),
 }
 
 

@@ -170,6 +170,7 @@ class Prober:
         if body is not None:
             text = msgspec.json.encode(body).decode()
             text = text.replace("{member}", str(self.theirs["users"]))
+            text = text.replace("{task}", str(self.theirs["tasks"]))
             body = msgspec.json.decode(text.replace("{email}", "x@example.test"))
         if operation.id == "post_tasks_batch":
             return {"operations": [self._item() for _ in range(self.rng.randint(1, 3))]}, True

@@ -64,8 +64,8 @@ class Stage:
             query = {name: given.get(f"?{name}", "x") for name in operation.required}
             path += f"?{urlencode(query)}"
         text = msgspec.json.encode(operation.body).decode()
-        for place in ("{member}", "{email}"):
-            text = text.replace(place, given[place])
+        for place in ("{member}", "{email}", "{task}"):
+            text = text.replace(place, given.get(place, ""))
         body = msgspec.json.decode(text)
         return await self.served.ask(operation.method, path, headers, body)
 

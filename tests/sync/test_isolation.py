@@ -72,7 +72,7 @@ def values(answer: Answer) -> list[dict[str, str]]:
 async def fill(cast: Cast) -> None:
     for role in ("owner", "member"):
         user = cast.users[role]
-        for table in ("tasks", "messages", "environments", "migrations"):
+        for table in ("tasks", "messages", "environments", "steps", "migrations"):
             await cast.make(table, user)
 
 

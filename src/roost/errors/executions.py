@@ -70,7 +70,7 @@ EXECUTION_TOO_LONG = _entry(
     422,
     "The execution is too long to be compared",
     "Two executions are compared when each has at most 10,000 steps, whose data and descriptions "
-    "have at most 16 MB together.",
+    "have at most 16 MiB together.",
     "Read its steps in pages with GET /executions/{id}/steps.",
 )
 CLIENT_KEY_REUSED = _entry(

@@ -42,7 +42,7 @@ def require_lease(run: Any, user_id: object, *, anybody: bool = False) -> None: 
         raise ProblemError(
             errors.EXECUTION_ENDED,
             f"the execution is {run['status']}",
-            extra={"status": run["status"]},
+            extra={"current": run["status"]},
         )
     if run["is_overdue"]:
         raise ProblemError(errors.LEASE_EXPIRED)

@@ -64,6 +64,10 @@ class _Claimed(msgspec.Struct):
     data: _Named
 
 
+class _NothingWaits(Exception):  # noqa: N818 -- no error: it undoes the transaction
+    """A claim has found nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExecutionRoutes:
     """The routes of this room."""
@@ -191,13 +195,17 @@ class ExecutionRoutes:
 
         async def work(transaction: Transaction) -> Reply:
             lease = await claim_within(transaction, call.principal, claim)
-            return empty() if lease is None else _leased(lease, {})
+            if lease is None:
+                raise _NothingWaits
+            return _leased(lease, {})
 
-        reply = await self.kit.change(call, work)
-        if reply.status != 201:  # noqa: PLR2004 -- nothing was claimed
+        try:
+            reply = await self.kit.change(call, work)
+        except _NothingWaits:
+            # Not kept for the key: agents that poll would leave a row behind each time.
             places = [call.principal.workspace_id]
             await require_what_is_named(self.kit.database, context_of(call), places, claim)
-            return reply
+            return empty()
         named = msgspec.json.decode(reply.body, type=_Claimed).data
         lease = Lease(named.workspace_id, named.id, named.environment_id)
         try:

@@ -31,7 +31,6 @@ PLACES: Final[dict[str, Any]] = {
     "event_after": BigInteger,
 }
 ENDLESS: Final = str(2**63 - 1)
-ENDLESS_INTEGER: Final = str(2**31 - 1)
 _MESSAGES: Final = """from public.messages m
     where m.workspace_id = r.workspace_id and m.task_id = r.task_id"""
 # What the run's last change did to its task was journaled after it, in the same transaction. What
