@@ -154,6 +154,6 @@ async def test_a_rollback_with_its_task_brings_task_and_messages_back(
     answer = await rollback(alice, run["id"], step=1, includeTask=True)
     assert answer.status_code == 200, answer.text
     task = answer.json()["data"]["task"]
-    assert (task["title"], task["labels"], task["status"]) == ("As it was", ["one"], "in_progress")
+    assert (task["title"], task["labels"], task["status"]) == ("As it was", ["one"], "pending")
     messages = await data(alice, f"{place}/messages")
     assert [message["text"] for message in messages] == ["before"]

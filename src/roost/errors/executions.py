@@ -22,6 +22,22 @@ EXECUTION_ENDED = _entry(
     "has ended stays as it is; an expired lease ends an execution as stale.",
     "Stop working on it. To go on from one of its steps, fork it and claim the fork.",
 )
+EXECUTION_NOT_CLAIMED = _entry(
+    "EXECUTION_NOT_CLAIMED",
+    409,
+    "Nobody has claimed the execution yet",
+    "A queued execution waits for a claim; until then it takes no heartbeats and no results.",
+    "Claim it, or start it with `status: running`.",
+)
+SECRETS_UNREADABLE = _entry(
+    "SECRETS_UNREADABLE",
+    503,
+    "The environment's secrets can't be opened",
+    "They were sealed with a key that the server does not have any more. The execution has ended "
+    "as failed, and its task with it.",
+    "Give the server the key (`ROOST_SECRET_KEYS`), or set the secrets again; then make the task "
+    "pending.",
+)
 LEASE_EXPIRED = _entry(
     "LEASE_EXPIRED",
     409,
@@ -46,9 +62,9 @@ TASK_NOT_CLAIMABLE = _entry(
 STATE_TOO_LARGE = _entry(
     "STATE_TOO_LARGE",
     413,
-    "The state is too large",
-    "A step's `state` may have 1 MiB of JSON, without spaces.",
-    "Keep large things (files, logs) elsewhere, and their addresses in the state.",
+    "The state or the data is too large",
+    "A step's `state` may have 1 MiB of JSON without spaces, its `data` 256 KiB.",
+    "Keep large things (files, logs) elsewhere, and their addresses in the step.",
 )
 EXECUTION_LIVE = _entry(
     "EXECUTION_LIVE",

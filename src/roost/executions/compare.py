@@ -18,8 +18,8 @@ from roost.errors import FieldError, ProblemError
 from roost.executions.compared_run import Side
 from roost.executions.comparing import Row, align, diverges_at
 from roost.executions.queries import execution_json
+from roost.executions.states import fold_beside
 from roost.executions.step_queries import EXECUTION, STATE, step_json
-from roost.executions.step_routes import state_of
 from roost.executions.tables import executions, steps
 from roost.executions.values import NULL
 from roost.executions.viewing_model import ComparisonSummary
@@ -133,7 +133,7 @@ async def _state(kit: Kit, call: Call, side: Side, place: int) -> bytes:
     # Gone meanwhile, with its task.
     if row is None or row["number"] is None:
         raise ProblemError(errors.EXECUTION_NOT_FOUND)
-    return await state_of(row) or NULL
+    return await fold_beside(row["pieces"]) or NULL
 
 
 def _written(left: Side, right: Side, rows: Sequence[Row], left_out: int) -> bytes:

@@ -36,8 +36,10 @@ def install_sql() -> str:
 def require_lease(run: Any, user_id: object, *, anybody: bool = False) -> None:  # noqa: ANN401 -- a record
     """Raise unless the run is live, its lease too, and held by this user, or by `anybody`.
 
-    EXECUTION_ENDED, LEASE_EXPIRED or NOT_THE_CLAIMANT.
+    EXECUTION_NOT_CLAIMED, EXECUTION_ENDED, LEASE_EXPIRED or NOT_THE_CLAIMANT.
     """
+    if run["status"] == "queued":
+        raise ProblemError(errors.EXECUTION_NOT_CLAIMED)
     if run["status"] not in LIVE:
         raise ProblemError(
             errors.EXECUTION_ENDED,
@@ -52,7 +54,7 @@ def require_lease(run: Any, user_id: object, *, anybody: bool = False) -> None: 
 
 async def expire(database: Database) -> int:
     """Make the overdue runs of all workspaces stale, and their tasks wait; gives how many."""
-    row = await database.read(_EXPIRE, Context(cause="lease expired"))
+    row = await database.change(_EXPIRE, Context(cause="lease expired"))
     return int(row["expired"]) if row else 0
 
 

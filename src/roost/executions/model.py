@@ -50,6 +50,8 @@ MOST_STEPS = 1000
 """Steps in one batch."""
 STATE_LIMIT = 1024 * 1024
 """Bytes of a state's JSON."""
+DATA_LIMIT = 256 * 1024
+"""Bytes of the JSON of a step's data."""
 
 TRANSITIONS: Mapping[str, frozenset[str]] = {
     "queued": frozenset({"starting", "running", "cancelled"}),

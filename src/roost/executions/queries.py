@@ -127,7 +127,7 @@ READ: Final = compiled(
 )
 LOCK_TASK: Final = compiled(
     "select executions.task",
-    select(tasks.c.id, tasks.c.status, tasks.c.archived_at)
+    select(tasks.c.id, tasks.c.status, tasks.c.archived_at, tasks.c.assignee_id)
     .where(
         tasks.c.workspace_id == _WORKSPACE,
         tasks.c.id == select(_c.task_id).where(_mine).scalar_subquery(),
@@ -135,6 +135,16 @@ LOCK_TASK: Final = compiled(
     .with_for_update(key_share=True),
 )
 """Locks the task of a run; before the run itself, as everybody does who needs both."""
+LOCK_TASK_OF_QUEUED: Final = compiled(
+    "select executions.queued_task",
+    select(tasks.c.id)
+    .where(
+        tasks.c.workspace_id == _WORKSPACE,
+        tasks.c.id == select(_c.task_id).where(_mine, _c.status == "queued").scalar_subquery(),
+    )
+    .with_for_update(key_share=True),
+)
+"""Likewise, if the run is queued."""
 LOCK: Final = compiled(
     "select executions.lock",
     select(
@@ -142,6 +152,7 @@ LOCK: Final = compiled(
         _c.task_id,
         _c.status,
         _c.version,
+        _c.agent,
         _c.claimed_by,
         _c.lease_seconds,
         (_c.lease_expires_at <= func.clock_timestamp()).label("is_overdue"),
@@ -150,6 +161,9 @@ LOCK: Final = compiled(
     )
     .where(_mine)
     .with_for_update(key_share=True),
+)
+PRIORITY_RANK: Final[ColumnElement[int]] = literal_column(
+    "array_position('{urgent,high,medium,low}'::text[], tasks.priority)", Integer
 )
 _INSERTED: Final = (
     "id",
@@ -170,15 +184,17 @@ def _set_to(names: tuple[str, ...]) -> dict[str, Any]:
 
 def _insert() -> Statement:
     """Make a queued run of a task that there is. Places: `workspace`, `new_<column>`."""
-    task = select(tasks.c.environment_id).where(
-        tasks.c.workspace_id == _WORKSPACE, tasks.c.id == bindparam("new_task_id", type_=Uuid)
-    )
+    here = tasks.c.workspace_id == _WORKSPACE
+    wanted = tasks.c.id == bindparam("new_task_id", type_=Uuid)
+    task = select(tasks.c.environment_id).where(here, wanted)
+    rank = select(PRIORITY_RANK).where(here, wanted)
     values = _set_to(_INSERTED)
     statement = (
         insert(executions)
         .values(
             workspace_id=_WORKSPACE,
             environment_id=task.scalar_subquery(),
+            rank=func.coalesce(rank.scalar_subquery(), literal_column("3")),
             status="queued",
             **values,
         )
@@ -237,6 +253,10 @@ def heartbeat(names: tuple[str, ...]) -> Statement:
 
 
 ORIGIN: Final = compiled("select executions.origin", select(_c.task_id, _c.input).where(_mine))
+IS_WORKED_ON: Final = compiled(
+    "select executions.is_worked_on",
+    select(func.is_worked_on(_WORKSPACE, bindparam("task", type_=Uuid)).label("is_worked_on")),
+)
 TASK_STATUS: Final = compiled(
     "select executions.task_status",
     select(tasks.c.status).where(

@@ -1,6 +1,7 @@
 """Steps recorded: numbered without gaps, once for each client key, with the state they leave."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +15,15 @@ from roost import errors
 from roost.errors import FieldError, ProblemError
 from roost.executions import queries, step_queries
 from roost.executions.leases import require_lease
-from roost.executions.model import StepCreate
+from roost.executions.model import DATA_LIMIT, STATE_LIMIT, StepCreate
 from roost.executions.service import lock_execution, start
-from roost.executions.states import MOST_PATCHES, Known, fold, patch_between
-from roost.executions.values import hash_of, read_state, same, stored
+from roost.executions.states import MOST_PATCHES, Known, fold_beside, patch_between
+from roost.executions.values import NULL, hash_of, same, within
 from roost.executions.work import Work
 
-_LARGE: Final = 64 * 1024
+_PATIENCE: Final = 1.0
+"""Seconds that a request may take to compare states; after that they are stored whole."""
+_LARGE: Final = 16 * 1024
 """Bytes of two states from which on they are compared in a thread: others are served meanwhile."""
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -53,7 +56,11 @@ class New:
         """Read a step; `place` is where in the body it lies."""
         state = None
         if not isinstance(given.state, UnsetType):
-            state = read_state(given.state, f"{place}state")
+            state = within(given.state, f"{place}state", STATE_LIMIT)
+        data = None
+        if not isinstance(given.data, UnsetType):
+            text = within(given.data, f"{place}data", DATA_LIMIT)
+            data = None if text == NULL else text.decode()
         if given.type == "rollback":
             message = "is recorded by POST /executions/{id}/rollback alone"
             raise ProblemError(
@@ -64,7 +71,7 @@ class New:
         return cls(
             given.type,
             given.description,
-            stored(given.data, f"{place}data"),
+            data,
             given.client_key,
             given.checkpoint or given.type == "checkpoint",
             state,
@@ -74,9 +81,7 @@ class New:
     def is_same(self, row: Any) -> bool:  # noqa: ANN401 -- a record
         """Whether a recorded step is this one."""
         has_same_state = (
-            not row["has_state"] or self.is_checkpoint
-            if self.state is None
-            else hash_of(self.state) == row["state_hash"]
+            not row["has_state"] if self.state is None else hash_of(self.state) == row["state_hash"]
         )
         return (
             self.type == row["type"]
@@ -93,18 +98,23 @@ async def record_steps(work: Work, news: Sequence[New], known: Known) -> list[st
     EXECUTION_NOT_FOUND, EXECUTION_ENDED, LEASE_EXPIRED, NOT_THE_CLAIMANT, TASK_NOT_CLAIMABLE,
     CLIENT_KEY_REUSED or STATE_TOO_LARGE. A queued run is started by it.
     """
+    is_manual = all(new.type == "manual" for new in news)
+    if not is_manual:
+        # The task before the run: to begin a queued one takes both.
+        await work.transaction.row(queries.LOCK_TASK_OF_QUEUED, **work.place)
     run = await lock_execution(work)
     bodies = await _earlier(work, news)
     fresh = _fresh(news, bodies)
     if fresh:
-        if run["status"] == "queued":
+        if run["status"] == "queued" and not is_manual:
             await start(work)
-        else:
-            require_lease(run, work.user_id, anybody=all(new.type == "manual" for new in fresh))
+            run = await lock_execution(work)
+        elif run["status"] != "queued":
+            require_lease(run, work.user_id, anybody=is_manual)
         written = await append(work, run, fresh, known)
         bodies |= {id(new): body for new, body in zip(fresh, written, strict=True)}
         bodies |= {new.client_key: bodies[id(new)] for new in fresh if new.client_key is not None}
-    if fresh and run["status"] == "starting":
+    if fresh and run["status"] == "starting" and not is_manual:
         statement = queries.execution_update(("status",), lease=False, starts=False, ends=False)
         await work.transaction.row(statement, **work.place, new_status="running")
     return [bodies[id(new) if new.client_key is None else new.client_key] for new in news]
@@ -163,6 +173,7 @@ async def append(
         end = End(last["number"], last["at"], last["base"], last["state_hash"])
     record = _Record(work, known, end)
     at = max(run["now"], end.at)
+    end.at = max(end.at, min(run["since"], at))
     rows = [await record.row(new, at) for new in news]
     text = _encode(rows).decode()
     written = await work.transaction.rows(step_queries.INSERT, **work.place, rows=text)
@@ -173,11 +184,12 @@ async def append(
 
 @dataclass(slots=True)
 class _Record:
-    """A run's record while steps are added to it."""
+    """A run's record while steps are added to it; `spent` are seconds of comparing states."""
 
     work: Work
     known: Known
     end: End
+    spent: float = 0.0
 
     async def row(self, new: New, at: datetime) -> dict[str, Any]:
         """Make the row of the next step."""
@@ -202,24 +214,26 @@ class _Record:
         }
         return row | {"base": end.base, "state_hash": end.state_hash}
 
-    async def _state(self, new: New) -> dict[str, Raw]:
-        """Give the column that has the state, and let the record's end have it."""
-        if new.state is None and not new.is_checkpoint:
-            return {}
-        before = await self._before()
-        after = before if new.state is None else new.state
-        if after is None:
-            return {}
-        patch = None
+    async def _state(self, new: New) -> dict[str, str]:
+        """Give the column that has the state, and let the record's end have it.
+
+        A state that stays is stored once, at a checkpoint too: it is folded from what is there.
+        """
         end = self.end
+        if new.state is None or hash_of(new.state) == end.state_hash:
+            return {}
+        before, after = await self._before(), new.state
+        patch = None
         is_near = end.base is not None and end.number - end.base < MOST_PATCHES
-        if before is not None and is_near and not new.is_checkpoint:
+        if before is not None and is_near and not new.is_checkpoint and self.spent < _PATIENCE:
+            started = time.perf_counter()
             patch = await _patch(before, after)
+            self.spent += time.perf_counter() - started
         end.state, end.state_hash = after, hash_of(after)
         if patch is not None:
-            return {"patch": Raw(patch)}
+            return {"patch": patch.decode()}
         end.base = end.number
-        return {"snapshot": Raw(after)}
+        return {"snapshot": after.decode()}
 
     async def _before(self) -> bytes | None:
         end = self.end
@@ -229,11 +243,12 @@ class _Record:
                 found = await self.work.transaction.row(
                     step_queries.STATE_WITHIN["last"], **self.work.place
                 )
-                end.state = fold(found["pieces"]) if found else None
+                end.state = await fold_beside(found["pieces"]) if found else None
         return end.state
 
 
 async def _patch(before: bytes, after: bytes) -> bytes | None:
     if len(before) + len(after) < _LARGE:
+        await asyncio.sleep(0)  # the others' turn
         return patch_between(before, after)
     return await asyncio.to_thread(patch_between, before, after)

@@ -15,8 +15,8 @@ import msgspec
 
 from roost import errors
 from roost.executions.replaying import NOTHING, STEPS, Played, Recorded, play
+from roost.executions.states import fold_beside
 from roost.executions.step_queries import STATE
-from roost.executions.step_routes import state_of
 from roost.executions.viewing_model import LAST, ReplayQuery
 from roost.web.endpoint import Call
 from roost.web.event_stream import KEEP_ALIVE, EventStream, event
@@ -87,7 +87,7 @@ class _Tape:
         read = await self.kit.read(
             self.call, STATE["number"], execution=self.call.id(), number=self.after
         )
-        return await state_of(found(read, errors.EXECUTION_NOT_FOUND)) or NOTHING
+        return await fold_beside(found(read, errors.EXECUTION_NOT_FOUND)["pieces"]) or NOTHING
 
 
 @dataclass(frozen=True, slots=True)

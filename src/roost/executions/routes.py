@@ -1,6 +1,7 @@
 """Executions over HTTP: the queue, claims, heartbeats, results."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import msgspec
 
 from roost import errors
 from roost.db.pool import Transaction
-from roost.db.sealing import SecretBox
+from roost.db.sealing import SecretBox, SecretKeyError
 from roost.errors import ProblemError
 from roost.executions import queries
 from roost.executions.claiming import (
@@ -51,7 +52,12 @@ from roost.web.written import Written
 READ: Final = "executions:read"
 _ITEM: Final = f"{API}/executions/{{id:str}}"
 _TABLES: Final = frozenset({"executions", "steps"})
-_HELD: Final = (errors.EXECUTION_ENDED, errors.LEASE_EXPIRED, errors.NOT_THE_CLAIMANT)
+_HELD: Final = (
+    errors.EXECUTION_NOT_CLAIMED,
+    errors.EXECUTION_ENDED,
+    errors.LEASE_EXPIRED,
+    errors.NOT_THE_CLAIMANT,
+)
 
 
 class _Named(msgspec.Struct, rename="camel"):
@@ -87,7 +93,8 @@ class ExecutionRoutes:
             Endpoint("POST", f"{API}/executions/claim", self.claim, Contract(
                 "Lease the next fitting task; 204 when nothing waits", WRITE, body=Claim,
                 returns=Claimed, status=201, also=(204,),
-                problems=(errors.TASK_NOT_FOUND, errors.ENVIRONMENT_NOT_FOUND))),
+                problems=(errors.TASK_NOT_FOUND, errors.ENVIRONMENT_NOT_FOUND,
+                          errors.SECRETS_UNREADABLE))),
             Endpoint("GET", _ITEM, self.get, Contract(
                 "Read an execution", READ, returns=Execution,
                 problems=(errors.EXECUTION_NOT_FOUND,))),
@@ -97,7 +104,8 @@ class ExecutionRoutes:
                     errors.EXECUTION_NOT_FOUND, errors.PRECONDITION_FAILED,
                     errors.INVALID_STATE_TRANSITION, errors.TASK_NOT_CLAIMABLE, *_HELD))),
             Endpoint("POST", f"{_ITEM}/heartbeat", self.heartbeat, Contract(
-                "Renew an execution's lease", WRITE, body=Heartbeat, returns=Execution,
+                "Renew an execution's lease", WRITE, body=Heartbeat, body_is_optional=True,
+                returns=Execution,
                 problems=(errors.EXECUTION_NOT_FOUND, *_HELD))),
             *StepRoutes(self.kit, self.known).endpoints(),
             *TravelRoutes(self.kit, self.known).endpoints(),
@@ -210,8 +218,10 @@ class ExecutionRoutes:
         lease = Lease(named.workspace_id, named.id, named.environment_id)
         try:
             secrets = await self._secrets(call, lease)
-        except ProblemError:  # the lease is held no more: there is nothing to work on
-            return reply
+        except ProblemError as problem:
+            if problem.entry is errors.SECRETS_UNREADABLE:
+                raise
+            return reply  # the lease is held no more: there is nothing to work on
         reply.body = _with_secrets(reply.body.decode(), secrets).encode()
         return reply
 
@@ -223,7 +233,20 @@ class ExecutionRoutes:
             return await hand_over_secrets(transaction, lease, self.secrets, trail_of(call))
 
         context = replace(context_of(call), workspace_id=lease.workspace_id)
-        return await self.kit.database.write(context, work)
+        try:
+            return await self.kit.database.write(context, work)
+        except SecretKeyError as error:
+            await self.kit.database.write(context, partial(_fail, call, lease))
+            self.kit.ticks.announce()
+            raise ProblemError(errors.SECRETS_UNREADABLE) from error
+
+
+async def _fail(call: Call, lease: Lease, transaction: Transaction) -> None:
+    """End a run that can't be begun, or every claim would get it again."""
+    told = errors.SECRETS_UNREADABLE
+    work = Work(transaction, lease.workspace_id, call.principal.user_id, lease.execution_id)
+    error = msgspec.json.encode({"code": told.code, "message": told.title})
+    await change_execution(work, ExecutionPatch(status="failed", error=msgspec.Raw(error)), None)
 
 
 def _trace_of(call: Call) -> str | None:

@@ -21,10 +21,11 @@ from roost.executions.model import (
     Heartbeat,
     TaskResult,
     Usage,
+    Used,
     require_transition,
 )
 from roost.executions.tables import ENDED, LIVE
-from roost.executions.values import stored
+from roost.executions.values import read, same_text, stored
 from roost.executions.work import Work
 from roost.tasks.model import TRANSITIONS as TASK_TRANSITIONS
 from roost.tasks.model import TaskPatch
@@ -35,6 +36,15 @@ from roost.web.written import Written
 _JSON: Final = ("output", "error")
 _NOT_TO_BE_STARTED: Final = frozenset({"paused", "blocked", "cancelled"})
 _LONGEST_MESSAGE: Final = 1000
+
+
+class _Told(msgspec.Struct, rename="camel"):
+    """What has been told of a run's end."""
+
+    status: str
+    output: Raw
+    error: Raw
+    usage: Used
 
 
 async def create_execution(
@@ -84,17 +94,19 @@ async def change_execution(work: Work, patch: ExecutionPatch, expected: int | No
     run = await lock_execution(work)
     require_version(expected, run["version"])
     wanted = run["status"] if patch.status is UNSET else patch.status
+    if run["status"] in ENDED and wanted == run["status"] and run["claimed_by"] == work.user_id:
+        return await _told_again(work, patch)
     require_transition(run["status"], wanted)
     changes = _changes(patch)
     if wanted == run["status"] and not changes and patch.task is UNSET:
         row = await work.transaction.row(queries.READ, **work.place)
         return Written.of(row, errors.EXECUTION_NOT_FOUND)
     starts = run["status"] == "queued" and wanted != "cancelled"
-    only_cancels = wanted == "cancelled" and not changes and patch.task is UNSET
     if starts and wanted == "queued":
-        raise ProblemError(errors.EXECUTION_ENDED, "the execution is queued, claim it first")
+        raise ProblemError(errors.EXECUTION_NOT_CLAIMED)
+    only_cancels = wanted == "cancelled" and not changes and patch.task is UNSET
     if starts:
-        _require_claimable(task)
+        _require_claimable(task, run, work, patch)
         changes["claimed_by"] = work.user_id
     elif not only_cancels:
         require_lease(run, work.user_id)
@@ -107,8 +119,19 @@ async def change_execution(work: Work, patch: ExecutionPatch, expected: int | No
     values = _results(patch, run["status"], wanted, task["status"])
     if values:
         result = TaskPatch(**values)
-        await update_task(work.transaction, work.workspace_id, run["task_id"], result, None)
+        try:
+            await update_task(work.transaction, work.workspace_id, run["task_id"], result, None)
+        except ProblemError as problem:
+            raise _of_the_task(problem) from problem
     return written
+
+
+def _of_the_task(problem: ProblemError) -> ProblemError:
+    named = [
+        errors.FieldError(f"task.{found.field}", found.message, found.code)
+        for found in problem.errors
+    ]
+    return ProblemError(problem.entry, f"task: {problem.detail}", errors=named, extra=problem.extra)
 
 
 async def start(work: Work) -> None:
@@ -136,7 +159,30 @@ def used(usage: Usage) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(usage, name)) is not UNSET}
 
 
-def _require_claimable(task: Any) -> None:  # noqa: ANN401 -- a record
+async def _told_again(work: Work, patch: ExecutionPatch) -> Written:
+    """Answer who tells the same end once more; EXECUTION_ENDED when it is not the same."""
+    row: Any = await work.transaction.row(queries.READ, **work.place)
+    told = msgspec.json.decode(row["body"], type=_Told)
+    usage = patch.usage if isinstance(patch.usage, Usage) else Usage()
+    for given, known in ((patch.output, told.output), (patch.error, told.error)):
+        if not isinstance(given, msgspec.UnsetType) and not same_text(given, known):
+            raise ProblemError(errors.EXECUTION_ENDED, extra={"current": told.status})
+    if any(getattr(told.usage, name) != value for name, value in used(usage).items()):
+        raise ProblemError(errors.EXECUTION_ENDED, extra={"current": told.status})
+    return Written.of(row, errors.EXECUTION_NOT_FOUND)
+
+
+def _require_claimable(
+    task: Any,  # noqa: ANN401 -- a record
+    run: Any,  # noqa: ANN401 -- a record
+    work: Work,
+    patch: ExecutionPatch,
+) -> None:
+    agent = run["agent"]
+    if agent is not None and patch.agent is not UNSET and patch.agent != agent:
+        raise ProblemError(errors.TASK_NOT_CLAIMABLE, f"the execution is for the agent {agent}")
+    if task["assignee_id"] not in {None, work.user_id}:
+        raise ProblemError(errors.TASK_NOT_CLAIMABLE, "the task is assigned to somebody else")
     if task["archived_at"] is not None:
         raise ProblemError(errors.TASK_NOT_CLAIMABLE, "the task is archived")
     if task["status"] in _NOT_TO_BE_STARTED:
@@ -180,7 +226,7 @@ def _results(patch: ExecutionPatch, status: str, wanted: str, task_status: str) 
         for name in TaskResult.__struct_fields__
         if (value := getattr(result, name)) is not UNSET
     }
-    if wanted == status:
+    if wanted == status or (status, wanted) == ("queued", "cancelled"):
         return values
     usual = TASK_STATUS.get(wanted)
     # What somebody has made of the task meanwhile stands, unless the agent says otherwise.
@@ -196,7 +242,7 @@ def _message_of(error: Raw | msgspec.UnsetType) -> str | None:
     """Give the words of an error: itself, or its `message`."""
     if isinstance(error, msgspec.UnsetType):
         return None
-    found = msgspec.json.decode(error)
+    found = read(error)
     words = found.get("message") if isinstance(found, dict) else found
     return words[:_LONGEST_MESSAGE] if isinstance(words, str) else None
 

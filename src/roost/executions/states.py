@@ -1,8 +1,8 @@
 """A run's state: folded from the last snapshot and the patches since (RFC 6902)."""
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,9 +12,12 @@ from msgspec import Raw
 
 from roost.executions.values import hash_of
 from roost.history.patches import difference
+from roost.web.numbers import read_numbers, write_sorted
 
-_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
-_encode: Final = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
+_LONG: Final = 64 * 1024
+"""Bytes of pieces."""
+MOST_DIFFERENCES: Final = 200
+"""Places in which two states may differ to be worth a patch; to find one takes their square."""
 MOST_PATCHES: Final = 50
 """Steps after which a state is stored whole again, so that no fold is long."""
 
@@ -35,15 +38,39 @@ def fold(pieces: str) -> bytes | None:
     first, *patches = found
     if not patches:
         return bytes(first.value)
-    state = _decode(first.value)
+    state = read_numbers(first.value)
     for patch in patches:
-        state = jsonpatch.apply_patch(state, _decode(patch.value), in_place=True)
+        state = jsonpatch.apply_patch(state, read_numbers(patch.value), in_place=True)
     return written(state)
+
+
+async def fold_beside(pieces: str) -> bytes | None:
+    """Fold, in a thread when it takes long, so that others are served meanwhile."""
+    return fold(pieces) if len(pieces) < _LONG else await asyncio.to_thread(fold, pieces)
 
 
 def written(state: Any) -> bytes:  # noqa: ANN401 -- any JSON value
     """Write a state in its one spelling."""
-    return _encode(state)
+    return write_sorted(state)
+
+
+def differences(old: Any, new: Any, most: int) -> int:  # noqa: ANN401 -- any JSON values
+    """Count the places in which two values differ, position by position; stops beyond `most`."""
+    if old == new:
+        return 0
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = len(old.keys() ^ new.keys())
+        pairs = ((old[name], new[name]) for name in old.keys() & new.keys())
+    elif isinstance(old, list) and isinstance(new, list):
+        found = abs(len(old) - len(new))
+        pairs = ((one, other) for one, other in zip(old, new, strict=False))
+    else:
+        return 1
+    for one, other in pairs:
+        if found > most:
+            break
+        found += differences(one, other, most - found)
+    return found
 
 
 def patch_between(before: bytes, after: bytes) -> bytes | None:
@@ -51,12 +78,14 @@ def patch_between(before: bytes, after: bytes) -> bytes | None:
 
     What it gives is proved: applied to the state before it makes the state after, byte by byte.
     """
-    old = _decode(before)
-    operations = difference(old, _decode(after))
-    patch = _encode(operations)
+    old, new = read_numbers(before), read_numbers(after)
+    if differences(old, new, MOST_DIFFERENCES) > MOST_DIFFERENCES:
+        return None
+    operations = difference(old, new)
+    patch = write_sorted(operations)
     if len(patch) * 2 > len(after):
         return None
-    made = jsonpatch.apply_patch(old, _decode(patch), in_place=True)
+    made = jsonpatch.apply_patch(old, read_numbers(patch), in_place=True)
     return patch if written(made) == after else None
 
 

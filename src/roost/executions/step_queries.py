@@ -115,12 +115,20 @@ WRITTEN: Final = (
 )
 
 
+_STATES: Final = frozenset({"snapshot", "patch"})
+
+
 def _insert() -> Statement:
     rows = func.json_to_recordset(bindparam("rows", type_=JSON))
+    # As texts: a state may be null, which is no absent one.
+    kinds = {name: Text() if name in _STATES else _s[name].type for name in WRITTEN}
     source = rows.table_valued(
-        *(column(name, _s[name].type) for name in WRITTEN), name="new"
+        *(column(name, kind) for name, kind in kinds.items()), name="new"
     ).render_derived(with_types=True)
-    new = [source.c[name] for name in WRITTEN]
+    new = [
+        cast(source.c[name], _s[name].type) if name in _STATES else source.c[name]
+        for name in WRITTEN
+    ]
     statement = (
         insert(steps)
         .from_select(

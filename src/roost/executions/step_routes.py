@@ -1,6 +1,5 @@
 """The steps of executions over HTTP: recorded, listed, and the state after any of them."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from roost.executions.model import (
     StepWithState,
 )
 from roost.executions.recording import New, record_steps
-from roost.executions.states import Known, fold
+from roost.executions.states import Known, fold_beside
 from roost.executions.values import NULL
 from roost.executions.work import Work
 from roost.tasks.service import in_range
@@ -41,8 +40,6 @@ _STEPS: Final = f"{API}/executions/{{id:str}}/steps"
 _TABLES: Final = frozenset({"executions", "steps"})
 _BODY_LIMIT: Final = 2 * STATE_LIMIT
 _BATCH_LIMIT: Final = 16 * STATE_LIMIT
-_LONG: Final = 256 * 1024
-"""Bytes of pieces from which on they are folded beside."""
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 _RECORD: Final = (
     errors.EXECUTION_NOT_FOUND,
@@ -120,7 +117,7 @@ class StepRoutes:
         row = await self._row(call, "number", number=step_number(call))
         if row["number"] is None:
             raise ProblemError(errors.STEP_NOT_FOUND)
-        reply = item(step_with_state(row["body"], await state_of(row)))
+        reply = item(step_with_state(row["body"], await fold_beside(row["pieces"])))
         return self.kit.conditional(call, reply)
 
     async def state(self, call: Call) -> Reply:
@@ -136,7 +133,7 @@ class StepRoutes:
             row = await self._row(call, "at", at=in_range("at", query.at))
         else:
             row = await self._row(call, "last")
-        state = await state_of(row)
+        state = await fold_beside(row["pieces"])
         shown = {
             "step": row["number"] or 0,
             "at": row["at"],
@@ -162,10 +159,3 @@ def step_number(call: Call) -> int:
 def step_with_state(step: str, state: bytes | None) -> str:
     """Add the state to a step's JSON."""
     return f'{step[:-1]},"state":{(state or NULL).decode()}}}'
-
-
-async def state_of(row: Any) -> bytes | None:  # noqa: ANN401 -- a record
-    """Fold what was read of a state; a long one in a thread: others are served meanwhile."""
-    if len(row["pieces"]) < _LONG:
-        return fold(row["pieces"])
-    return await asyncio.to_thread(fold, row["pieces"])

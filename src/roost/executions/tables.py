@@ -50,6 +50,7 @@ def _listed(values: tuple[str, ...]) -> str:
 class ExecutionColumns(TypedColumns):
     """One run of an agent on a task. `claimed_by` holds the lease, until `lease_expires_at`.
 
+    `rank` is the place of the task's priority, 1 for urgent to 4 for low, while the run is queued.
     `environment_id` is the task's when the run was made or started. `cost` has no currency.
     """
 
@@ -60,6 +61,7 @@ class ExecutionColumns(TypedColumns):
     agent: Named[str | None] = Column(Text)
     agent_version: Named[str | None] = Column(Text)
     status = words(default="queued")
+    rank: Named[int] = Column(Integer, nullable=False, server_default="3")
     claimed_by: Named[UUID | None] = Column(Uuid)
     lease_seconds: Named[int | None] = Column(Integer)
     lease_expires_at: Named[datetime | None] = instant()
@@ -102,6 +104,7 @@ Index("executions_lease_idx", _e.lease_expires_at, postgresql_where=_live)
 Index(
     "executions_queue_idx",
     _e.workspace_id,
+    _e.rank,
     _e.created_at,
     _e.id,
     postgresql_where=text("status = 'queued'"),

@@ -13,7 +13,7 @@ from roost.executions import queries, step_queries
 from roost.executions.model import Fork, Rollback
 from roost.executions.recording import New, append
 from roost.executions.service import insert_execution, lock_execution
-from roost.executions.states import Known, fold
+from roost.executions.states import Known, fold_beside
 from roost.executions.tables import ENDED
 from roost.executions.values import stored
 from roost.executions.work import Work
@@ -47,7 +47,7 @@ async def fork_execution(work: Work, fork: Fork, known: Known) -> Written:
         data=_text({"forkedFrom": {"id": work.execution_id, "step": fork.step}}),
         client_key=None,
         is_checkpoint=True,
-        state=fold(found["pieces"]),
+        state=await fold_beside(found["pieces"]),
     )
     there = replace(work, execution_id=made.id)
     await append(there, await lock_execution(there), [first], known)
@@ -65,10 +65,16 @@ async def roll_back(work: Work, wanted: Rollback, known: Known) -> tuple[Any, st
     run = await lock_execution(work)
     if run["status"] not in ENDED:
         raise ProblemError(errors.EXECUTION_LIVE, f"the execution is {run['status']}")
+    if wanted.include_task:
+        other: Any = await work.transaction.row(
+            queries.IS_WORKED_ON, workspace=work.workspace_id, task=run["task_id"]
+        )
+        if other["is_worked_on"]:
+            raise ProblemError(errors.EXECUTION_LIVE, "another execution of the task is at work")
     found = await _step(work, wanted.step)
     if not found["is_checkpoint"]:
         raise ProblemError(errors.NOT_A_CHECKPOINT, f"step {wanted.step} is no checkpoint")
-    state = fold(found["pieces"])
+    state = await fold_beside(found["pieces"])
     step = New(
         type="rollback",
         description=wanted.reason,

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
+
+import msgspec
 
 from roost import errors
 from roost.db.pool import Transaction
@@ -15,12 +18,16 @@ from roost.executions.travel import fork_execution, roll_back
 from roost.executions.work import Work
 from roost.history.restore import Point, point_of_insert
 from roost.tasks.history_routes import restore_task
+from roost.tasks.model import TaskPatch
+from roost.tasks.service import update_task
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.kit import Kit, found, tagged
 from roost.web.reply import Reply, item
+from roost.web.written import Written
 
 _WRITE: Final = "executions:write"
 _ITEM: Final = f"{API}/executions/{{id:str}}"
+_TASKS: Final = "tasks:write"
 _MISSING: Final = (errors.EXECUTION_NOT_FOUND, errors.STEP_NOT_FOUND)
 
 
@@ -58,7 +65,12 @@ class TravelRoutes:
     async def rollback(self, call: Call) -> Reply:
         """Go back to a checkpoint."""
         wanted: Rollback = call.body
-        point = await self._then(call, wanted) if wanted.include_task else None
+        point = None
+        if wanted.include_task:
+            if _TASKS not in call.principal.permissions:
+                message = f"to put the task back needs the permission {_TASKS!r}"
+                raise ProblemError(errors.FORBIDDEN, message)
+            point = await self._then(call, wanted)
 
         async def work(transaction: Transaction) -> Reply:
             here = Work.of(call, transaction)
@@ -73,7 +85,7 @@ class TravelRoutes:
                     None,
                     with_messages=True,
                 )
-                task = restored.body
+                task = await _waiting(here, restored, run["task_id"])
             row = found(
                 await transaction.row(queries.READ, **here.place), errors.EXECUTION_NOT_FOUND
             )
@@ -90,3 +102,17 @@ class TravelRoutes:
         if found(row, errors.EXECUTION_NOT_FOUND)["number"] is None:
             raise ProblemError(errors.STEP_NOT_FOUND, f"the execution has no step {wanted.step}")
         return await point_of_insert(self.kit, call, steps, row["id"])
+
+
+async def _waiting(work: Work, restored: Written, task_id: UUID) -> str:
+    """Let a task wait that was being worked on then: nobody is at work on it now."""
+    task = msgspec.json.decode(restored.body, type=_Status)
+    if task.status not in {"in_progress", "blocked"}:
+        return restored.body
+    patch = TaskPatch(status="pending")
+    written = await update_task(work.transaction, work.workspace_id, task_id, patch, None)
+    return written.body
+
+
+class _Status(msgspec.Struct):
+    status: str

@@ -8,7 +8,6 @@ from msgspec import Raw, UnsetType
 
 from roost import errors
 from roost.errors import FieldError, ProblemError
-from roost.executions.model import STATE_LIMIT
 from roost.web import body
 from roost.web.numbers import exactly
 
@@ -41,11 +40,11 @@ def stored(raw: Raw | UnsetType, field: str) -> str | None:
     return None if text == NULL else text.decode()
 
 
-def read_state(raw: Raw, field: str) -> bytes:
-    """Give a state in its one spelling; STATE_TOO_LARGE when it has too many bytes."""
+def within(raw: Raw, field: str, limit: int) -> bytes:
+    """Give a value in its one spelling; STATE_TOO_LARGE when it has too many bytes."""
     text = canonical(raw, field)
-    if len(text) > STATE_LIMIT:
-        message = f"has {len(text)} bytes of JSON without spaces; {STATE_LIMIT} is the most"
+    if len(text) > limit:
+        message = f"has {len(text)} bytes of JSON without spaces; {limit} is the most"
         raise ProblemError(
             errors.STATE_TOO_LARGE,
             f"{field} {message}",
@@ -57,6 +56,16 @@ def read_state(raw: Raw, field: str) -> bytes:
 def hash_of(text: bytes) -> str:
     """Give the SHA-256 of a value in its one spelling, in hex."""
     return sha256(text).hexdigest()
+
+
+def read(raw: Raw) -> Any:  # noqa: ANN401 -- any JSON value
+    """Read a value; its numbers with a point or exponent are left as they are written."""
+    return body.decode(bytes(raw), _DECODER)
+
+
+def same_text(one: Raw, other: Raw) -> bool:
+    """Whether two texts are the same value."""
+    return canonical(one, "") == canonical(other, "")
 
 
 def same(one: str | None, other: Any) -> bool:  # noqa: ANN401 -- a column of JSON

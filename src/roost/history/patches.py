@@ -1,14 +1,10 @@
 """Differences of JSON documents as RFC 6902 writes them."""
 
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import jsonpatch
-import msgspec
 
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
-# A float would lose digits.
-_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+from roost.web.numbers import read_numbers, write_numbers
 
 
 def patch_text(before: str | None, after: str | None) -> str:
@@ -20,8 +16,8 @@ def patch_text(before: str | None, after: str | None) -> str:
         return "[]"
     if before is None:
         return f'[{{"op":"add","path":"","value":{after}}}]'
-    operations = difference(_decode(before), _decode(after))
-    return _encode(operations).decode()
+    operations = difference(read_numbers(before), read_numbers(after))
+    return write_numbers(operations).decode()
 
 
 def difference(before: Any, after: Any) -> list[Any]:  # noqa: ANN401 -- any JSON value
@@ -32,4 +28,4 @@ def difference(before: Any, after: Any) -> list[Any]:  # noqa: ANN401 -- any JSO
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 -- any JSON value
-    return _encode(value).decode()
+    return write_numbers(value).decode()

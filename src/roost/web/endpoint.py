@@ -32,6 +32,7 @@ class Contract:
     `also` are further statuses of success, with the same body.
     `described_body` is the body of a route that reads the request's stream in its own way, and then
     asks `Call.still_admitted`.
+    `body_is_optional` says that no body is the same as an empty object.
     `workspace_in_path` says that the path's `id` is the workspace, whatever `Roost-Workspace` says:
     the permission is that of the caller's role there.
     `streamed` says that it can be had as server-sent events too.
@@ -51,6 +52,7 @@ class Contract:
     bare: bool = False
     problems: tuple[Entry, ...] = ()
     body_limit: int | None = None
+    body_is_optional: bool = False
     described_body: type | None = None
     media_type: str = "application/json"
     tag: str = ""

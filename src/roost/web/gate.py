@@ -21,6 +21,7 @@ from roost.web.reply import Reply
 Serve = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application."""
 _TICK = re.compile(r"[0-9]{1,18}")
+_NO_BODY = b"{}"
 _WITH_BODY = {"POST", "PUT", "PATCH"}
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -129,8 +130,12 @@ class _Guarded:
         if self.decoder is not None:
             call.raw = await body.read(request.scope, request.receive, self.limit)
             await call.still_admitted()
-            body.require_json(request.scope)
-            call.body = body.decode(call.raw, self.decoder)
+            given = call.raw
+            if not given and self.contract.body_is_optional:
+                given = _NO_BODY
+            else:
+                body.require_json(request.scope)
+            call.body = body.decode(given, self.decoder)
         elif self.contract.described_body is None and await body.refuse(
             request.scope, request.receive
         ):

@@ -96,7 +96,7 @@ def _operation(endpoint: Endpoint, path: str, known: dict[int, Any]) -> dict[str
         if endpoint.method == "PATCH":
             types.append("application/merge-patch+json")
         operation["requestBody"] = {
-            "required": True,
+            "required": not contract.body_is_optional,
             "content": {name: {"schema": known[id(body)]} for name in types},
         }
     return operation

@@ -61,6 +61,38 @@ $function$;
 revoke all on function expire_executions(uuid, integer) from public;
 grant execute on function expire_executions(uuid, integer) to roost_app;
 
+-- Keeps the runs of a task that wait where the task's priority puts them, and cancels them with it.
+create or replace function follow_task() returns trigger
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $function$
+begin
+    if new.status = 'cancelled' then
+        update public.executions e
+        set status = 'cancelled', finished_at = now(), updated_at = now(), version = e.version + 1
+        where e.workspace_id = new.workspace_id and e.task_id = new.id and e.status = 'queued';
+    else
+        update public.executions e
+        set rank = array_position('{urgent,high,medium,low}'::text[], new.priority)
+        where e.workspace_id = new.workspace_id and e.task_id = new.id and e.status = 'queued';
+    end if;
+    return null;
+end
+$function$;
+revoke all on function follow_task() from public;
+
+-- Whether a run of the task is live.
+create or replace function is_worked_on(place uuid, wanted uuid) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp
+as $function$
+    select exists (
+        select from public.executions o
+        where o.workspace_id = place and o.task_id = wanted
+            and o.status in ('starting', 'running', 'awaiting_input')
+    )
+$function$;
+revoke all on function is_worked_on(uuid, uuid) from public;
+grant execute on function is_worked_on(uuid, uuid) to roost_app;
+
 -- Leases the next fitting task to a claimant, by priority, then by age; of equal priority, runs that
 -- wait in the queue come first. Gives the run and its task, or nothing.
 create or replace function claim_execution(
@@ -71,47 +103,69 @@ returns table (run public.executions, task public.tasks)
 language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $function$
 declare
-    ranks integer[];
-    this integer;
+    is_plain constant boolean := only_in is null and labelled is null and only_task is null;
+    -- Of what a claim asks for, only what it asks for: each has a plan of its own then.
+    fits constant text := concat(
+        case when only_in is not null then ' and t.environment_id = $3' end,
+        case when labelled is not null then ' and t.labels @> $4' end,
+        case when only_task is not null then ' and t.id = $5' end
+    );
+    queued_run uuid;
+    queued_rank integer;
+    first_rank integer;
     found_run uuid;
     found_task uuid;
 begin
     for turn in 1..5 loop
-        ranks := case when exists (
+        queued_run := null;
+        first_rank := null;
+        if exists (
             select from public.executions e where e.workspace_id = place and e.status = 'queued'
-        ) then '{1,2,3,4}' else array[null::integer] end;
-        foreach this in array ranks loop
-            if this is not null then
-                select e.id, t.id into found_run, found_task
+        ) then
+            execute $sql$
+                select e.id, e.rank
                 from public.executions e
                 join public.tasks t on t.workspace_id = e.workspace_id and t.id = e.task_id
-                where e.workspace_id = place and e.status = 'queued'
-                    and (e.agent is null or e.agent = named)
-                    and array_position('{urgent,high,medium,low}'::text[], t.priority) = this
+                where e.workspace_id = $1 and e.status = 'queued'
+                    and (e.agent is null or e.agent = $6)
                     and t.status in ('pending', 'in_progress', 'in_review', 'completed', 'failed')
                     and t.archived_at is null
-                    and (t.assignee_id is null or t.assignee_id = whom)
-                    and (only_in is null or t.environment_id = only_in)
-                    and (labelled is null or t.labels @> labelled)
-                    and (only_task is null or t.id = only_task)
+                    and (t.assignee_id is null or t.assignee_id = $2)
                     and not exists (
                         select from public.executions o
-                        where o.workspace_id = place and o.task_id = t.id
+                        where o.workspace_id = $1 and o.task_id = t.id
                             and o.status in ('starting', 'running', 'awaiting_input')
-                    )
-                order by e.created_at, e.id
-                limit 1 for no key update skip locked;
-                exit when found;
-            end if;
+                    )$sql$ || fits || $sql$
+                order by e.rank, e.created_at, e.id
+                limit 1 for no key update skip locked$sql$
+            into queued_run, queued_rank using place, whom, only_in, labelled, only_task, named;
+        end if;
+        if queued_run is not null then
+            -- A task of a higher priority goes before it.
+            execute $sql$
+                select array_position('{urgent,high,medium,low}'::text[], t.priority)
+                from public.tasks t
+                where t.workspace_id = $1 and t.status = 'pending' and t.archived_at is null
+                    and (t.assignee_id is null or t.assignee_id = $2)
+                    and not exists (
+                        select from public.executions o
+                        where o.workspace_id = $1 and o.task_id = t.id
+                            and o.status in ('queued', 'starting', 'running', 'awaiting_input')
+                    )$sql$ || fits || $sql$
+                order by array_position('{urgent,high,medium,low}'::text[], t.priority),
+                    t.created_at, t.id
+                limit 1$sql$
+            into first_rank using place, whom, only_in, labelled, only_task;
+        end if;
+        if queued_run is not null and (first_rank is null or first_rank >= queued_rank) then
+            found_run := queued_run;
+            select e.task_id into found_task
+            from public.executions e where e.workspace_id = place and e.id = found_run;
+        elsif is_plain then
             select t.id into found_task
             from public.tasks t
             where t.workspace_id = place and t.status = 'pending' and t.archived_at is null
-                and (this is null
-                    or array_position('{urgent,high,medium,low}'::text[], t.priority) = this)
                 and (t.assignee_id is null or t.assignee_id = whom)
-                and (only_in is null or t.environment_id = only_in)
-                and (labelled is null or t.labels @> labelled)
-                and (only_task is null or t.id = only_task)
                 and not exists (
                     select from public.executions o
                     where o.workspace_id = place and o.task_id = t.id
@@ -120,19 +174,29 @@ begin
             order by array_position('{urgent,high,medium,low}'::text[], t.priority),
                 t.created_at, t.id
             limit 1 for no key update skip locked;
-            exit when found;
-        end loop;
+        else
+            execute $sql$
+                select t.id
+                from public.tasks t
+                where t.workspace_id = $1 and t.status = 'pending' and t.archived_at is null
+                    and (t.assignee_id is null or t.assignee_id = $2)
+                    and not exists (
+                        select from public.executions o
+                        where o.workspace_id = $1 and o.task_id = t.id
+                            and o.status in ('queued', 'starting', 'running', 'awaiting_input')
+                    )$sql$ || fits || $sql$
+                order by array_position('{urgent,high,medium,low}'::text[], t.priority),
+                    t.created_at, t.id
+                limit 1 for no key update skip locked$sql$
+            into found_task using place, whom, only_in, labelled, only_task;
+        end if;
         if found_task is null then
             -- What an overdue run has held may be the next.
             exit when public.expire_executions(place) = 0;
         else
             -- Now that the task is locked nobody starts another run of it. One may have been started
             -- since the search began to look, which sees it as it was then.
-            exit when not exists (
-                select from public.executions o
-                where o.workspace_id = place and o.task_id = found_task
-                    and o.status in ('starting', 'running', 'awaiting_input')
-            );
+            exit when not public.is_worked_on(place, found_task);
             found_task := null;
             found_run := null;
         end if;

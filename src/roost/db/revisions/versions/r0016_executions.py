@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("agent", sa.Text(), nullable=True),
         sa.Column("agent_version", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), server_default="queued", nullable=False),
+        sa.Column("rank", sa.Integer(), server_default="3", nullable=False),
         sa.Column("claimed_by", sa.Uuid(), nullable=True),
         sa.Column("lease_seconds", sa.Integer(), nullable=True),
         sa.Column("lease_expires_at", sa.DateTime(timezone=True), nullable=True),
@@ -90,6 +91,11 @@ def upgrade() -> None:
     grant("steps", "select, insert")
     journal("steps", large=("data", "snapshot", "patch"))
     run_script(context.config.attributes["executions"])
+    op.execute(
+        "create trigger follow_task after update of priority, status on tasks for each row"
+        " when (new.priority <> old.priority or (new.status = 'cancelled' and old.status <> new.status))"
+        " execute function follow_task()"
+    )
     run_script(context.config.attributes["journal"])
 
 
@@ -117,7 +123,7 @@ def _index_executions() -> None:
     op.create_index(
         "executions_queue_idx",
         "executions",
-        ["workspace_id", "created_at", "id"],
+        ["workspace_id", "rank", "created_at", "id"],
         postgresql_where=sa.text("status = 'queued'"),
     )
 
