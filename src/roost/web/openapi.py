@@ -150,13 +150,9 @@ def _place(name: str) -> dict[str, Any]:
 
 def query_parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
     """Describe a struct's fields as query parameters."""
-    schema: dict[str, Any] = msgspec.json.schema(query, schema_hook=schema_hook)
-    known = schema.get("$defs", {})
-    body = known[_name(schema)] if "$ref" in schema else schema
-    required = set(body.get("required", ()))
+    given, required = fields(query, null=False)
     found = []
-    for name, given in body["properties"].items():
-        plain = _without_null(_inlined(given, known))
+    for name, plain in given.items():
         parameter: dict[str, Any] = {"name": name, "in": "query", "schema": plain}
         description = plain.pop("description", None)
         if description:
@@ -169,12 +165,26 @@ def query_parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
     return found
 
 
+def fields(kind: type, *, null: bool = True) -> tuple[dict[str, dict[str, Any]], set[str]]:
+    """Give the schemas of a struct's fields by name, complete in themselves, and which it needs.
+
+    With `null` off, a field that may be null is one that may be left out.
+    """
+    schema: dict[str, Any] = msgspec.json.schema(kind, schema_hook=schema_hook)
+    known = schema.get("$defs", {})
+    body = known[_name(schema)] if "$ref" in schema else schema
+    found = {name: _inlined(given, known) for name, given in body["properties"].items()}
+    if not null:
+        found = {name: _without_null(given) for name, given in found.items()}
+    return found, set(body.get("required", ()))
+
+
 def _name(reference: dict[str, Any]) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
 
 
 def _inlined(schema: Any, known: dict[str, Any]) -> Any:  # noqa: ANN401 -- a part of a JSON schema
-    """Put what is referred to (enumerations) in its place: a parameter has no definitions."""
+    """Put what is referred to in its place: a parameter has no definitions."""
     if isinstance(schema, list):
         return [_inlined(part, known) for part in schema]
     if not isinstance(schema, dict):
