@@ -124,7 +124,7 @@ def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
         found += query_parameters(contract.query)
     if contract.permission is not None:
         found.append(_header("Roost-Workspace", "The workspace's id or slug; default: your own."))
-    if endpoint.method == "POST" and contract.permission is not None:
+    if _takes_key(endpoint):
         found.append(
             _header("Idempotency-Key", "The same key and body give the first answer again.", 255)
         )
@@ -139,6 +139,13 @@ def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
         described = "A `Roost-Tick` that was given out: show nothing older than it."
         found.append(_header("Roost-After-Tick", described, 18))
     return found
+
+
+def _takes_key(endpoint: Endpoint) -> bool:
+    """Whether `Idempotency-Key` goes with it; a message of JSON-RPC may be anything."""
+    contract = endpoint.contract
+    is_change = endpoint.method == "POST" and contract.permission is not None
+    return is_change and not contract.json_rpc
 
 
 def _place(name: str) -> dict[str, Any]:
@@ -238,6 +245,11 @@ def _responses(endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
             "description": "; ".join(f"`{entry.code}`: {entry.title}" for entry in entries),
             "content": content,
         }
+    if contract.json_rpc:
+        refusal = {"application/json": {"schema": known[id(contract.returns)]}}
+        answers["202"] = {"description": "Taken; it asks for no answer"}
+        answers["400"]["content"] |= refusal
+        answers["404"]["content"] |= refusal
     return answers
 
 
@@ -250,7 +262,7 @@ def _problems(endpoint: Endpoint) -> list[errors.Entry]:
         found += _WITH_BODY
     if endpoint.method in _NOT_BY_PATCH:
         found += [errors.CONFLICT, errors.CONTENTION, errors.RATE_LIMITED]
-    if endpoint.method == "POST" and contract.permission is not None:
+    if _takes_key(endpoint):
         found.append(errors.IDEMPOTENCY_KEY_REUSED)
     return found
 
