@@ -22,6 +22,8 @@ from roost.db.metadata import metadata
 from roost.errors import CATALOGUE
 from roost.identity.audit.trail import ACTIONS
 from roost.journal.tables import metadata as journal_metadata
+from roost.mcp.binding import bind
+from roost.mcp.tools import TOOLS
 from roost.settings import PROVIDER_SETTINGS, SETTINGS
 from roost.tasks.model import TRANSITIONS
 from roost.web.endpoint import Endpoint
@@ -112,6 +114,24 @@ def _routes() -> str:
     return _table(("Route", "What it does", "Needs"), rows)
 
 
+def _tools() -> str:
+    rows = (
+        (
+            f"`{name}`",
+            bound.tool.about,
+            ", ".join(
+                f"**`{one}`**" if one in bound.schema["required"] else f"`{one}`"
+                for one in bound.schema["properties"]
+            ),
+            f"`{bound.tool.route}`",
+            f"`{bound.permission}`",
+        )
+        for name, bound in bind(TOOLS, endpoints()).items()
+    )
+    heads = ("Tool", "What a model is told", "Arguments, the needed ones bold", "Route", "Needs")
+    return _table(heads, rows)
+
+
 def _transitions() -> str:
     rows = (
         (f"`{status}`", ", ".join(f"`{one}`" for one in TRANSITIONS if one in following))
@@ -198,6 +218,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "providers": _providers,
     "commands": _commands,
     "routes": _routes,
+    "tools": _tools,
     "transitions": _transitions,
     "errors": _errors,
     "permissions": _permissions,

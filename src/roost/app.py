@@ -42,6 +42,7 @@ from roost.journal.listener import Listener
 from roost.journal.metrics import watch as watch_ticks
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
+from roost.mcp.routes import McpRoutes
 from roost.migration.assets import AssetRoutes
 from roost.migration.background import Background
 from roost.migration.connect import ConnectPages
@@ -138,6 +139,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
     background: Background | None = None,
     shapes: Respond | None = None,
     doctor: Doctor | None = None,
+    mcp: McpRoutes | None = None,
 ) -> list[Endpoint]:
     """Give every route that is served, the pages that describe them included."""
     limits, origins = limits or Limits(), origins or Origins()
@@ -153,6 +155,7 @@ def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
         *AssetRoutes().endpoints(),
         *(doctor or Doctor(kit.database, secrets)).endpoints(kit),
         *ShapeRoutes(shapes, PUBLISHED).endpoints(),
+        *(mcp or McpRoutes()).endpoints(),
         *probes.endpoints(),
     ]
     return [*endpoints, *page_endpoints(lambda: openapi.document(endpoints, __version__))]
@@ -351,6 +354,7 @@ class Application:
         settings = self._settings
         origins = Origins(settings.cors_origins)
         kit = Kit(parts.database, parts.listener, Kept(self.cache))
+        mcp = McpRoutes(origins, settings.public_url, settings.body_limit)
         endpoints = served_endpoints(
             kit,
             parts.authenticator,
@@ -366,6 +370,7 @@ class Application:
             background=parts.background,
             shapes=parts.shapes,
             doctor=parts.doctor,
+            mcp=mcp,
         )
         authenticator = parts.authenticator
         refused = authenticator.refusals.note
@@ -377,6 +382,8 @@ class Application:
             request_max_body_size=None,
             logging_config=None,
         )
+        mcp.open(app, endpoints)
+        self._stack.push_async_callback(mcp.close)
         return with_headers(
             with_cors(with_last_words(app), origins), parts.listener, settings.public_url
         )

@@ -26,6 +26,7 @@ BODIES: Mapping[str, Any] = {
     "post_environments_id_restore": {"version": 1},
     "post_history_restore": {"asOf": 0, "dryRun": True},
     "post_performance_alerts_channels": {"name": "x", "kind": "log"},
+    "post_mcp": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
     "post_migration": {"keys": {"theme": "dark"}, "config": {"dryRun": True}},
 }
 

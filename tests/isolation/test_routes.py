@@ -182,6 +182,8 @@ OTHERWISE = {
     "get_v_shape": {(400, "")},
     "post_v_shape": {(400, "")},
     "delete_v_shape": {(400, "")},
+    # A page's origin must be one that the server knows: the request's own host may be a stranger's.
+    "post_mcp": {(403, "ORIGIN_REFUSED")},
     "post_migrate_connect": {(400, "CONNECT_REFUSED")},  # no page has asked
     # A deleted workspace opens to none of its own credentials: one comes back from another.
     "post_workspaces_id_restore": {(401, "UNAUTHORIZED"), (404, "WORKSPACE_NOT_FOUND")},

@@ -152,7 +152,8 @@ async def test_a_preflight_is_answered_without_a_log_in() -> None:
     taken = answer.headers["access-control-allow-headers"].lower().split(", ")
     assert {"authorization", "content-type", "idempotency-key", "prefer", "last-event-id",
             "roost-workspace", "roost-after-tick", "if-none-match", "if-match",
-            "traceparent"} == {*taken}  # fmt: skip
+            "mcp-method", "mcp-name", "mcp-protocol-version", "traceparent"
+            } == {*taken}  # fmt: skip
 
 
 async def test_options_that_are_no_preflight_list_the_methods() -> None:

@@ -2,6 +2,13 @@
 
 from roost.errors.catalogue import entry as _entry
 
+MCP_NOT_INSTALLED = _entry(
+    "MCP_NOT_INSTALLED",
+    501,
+    "The MCP server is not installed",
+    "Roost was installed without the packages that speak the Model Context Protocol.",
+    "Install them on the server: `pip install 'roost[mcp]'`.",
+)
 DATABASE_UNAVAILABLE = _entry(
     "DATABASE_UNAVAILABLE",
     503,

@@ -116,13 +116,16 @@ def _header(scope: Any, name: bytes) -> str | None:  # noqa: ANN401 -- ASGI's ow
     return None
 
 
-def decode(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Decode a body into its struct; every fault becomes a 400 that names the field."""
+def decode(raw: bytes, decoder: msgspec.json.Decoder[T], *, stored: bool = True) -> T:
+    """Decode a body into its struct; every fault becomes a 400 that names the field.
+
+    With `stored` off, it need not be what PostgreSQL can hold.
+    """
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         _check_depth(raw)
     try:
         value = decoder.decode(raw)
-        if b"\\u0000" in raw:
+        if stored and b"\\u0000" in raw:
             _refuse_nul(_ANYTHING.decode(raw), "")
     except msgspec.ValidationError as error:
         raise refusal(error, decoder.type) from error

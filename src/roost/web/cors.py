@@ -14,13 +14,15 @@ from roost.web.reply import Reply
 
 EVERY = "*"
 _OPEN = re.compile(
-    r"/api(?:/v1)?/(?:(?:migration|tasks|environments|history)(?:/.*)?|users/me/?)|/v1/shape/?",
+    r"/api(?:/v1)?/(?:(?:migration|tasks|environments|history)(?:/.*)?|users/me/?)|/v1/shape/?"
+    r"|/mcp/?",
     re.DOTALL,
 )
 _METHODS = b"GET, POST, PUT, PATCH, DELETE"
 _TAKEN = (
     b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
-    b"Prefer, Roost-After-Tick, Roost-Workspace, traceparent"
+    b"Mcp-Method, Mcp-Name, Mcp-Protocol-Version, Prefer, Roost-After-Tick, Roost-Workspace, "
+    b"traceparent"
 )
 _SHOWN = (
     b"ETag, Location, Roost-Tick, Roost-Txid, Roost-Request-Id, Roost-Sha256, Retry-After, "

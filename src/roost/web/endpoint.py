@@ -36,6 +36,8 @@ class Contract:
     `workspace_in_path` says that the path's `id` is the workspace, whatever `Roost-Workspace` says:
     the permission is that of the caller's role there.
     `streamed` says that it can be had as server-sent events too.
+    `json_rpc` says that body and answers are messages of JSON-RPC, refusals among them; where none
+    is asked for, the answer is 202.
     `foreign_query` says that others write the query string and may add to it: the handler reads it.
     """
 
@@ -59,6 +61,7 @@ class Contract:
     workspace_in_path: bool = False
     foreign_query: bool = False
     streamed: bool = False
+    json_rpc: bool = False
 
 
 class Guard(Protocol):

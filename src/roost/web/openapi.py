@@ -124,7 +124,7 @@ def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
         found += query_parameters(contract.query)
     if contract.permission is not None:
         found.append(_header("Roost-Workspace", "The workspace's id or slug; default: your own."))
-    if endpoint.method == "POST" and contract.permission is not None:
+    if _takes_key(endpoint):
         found.append(
             _header("Idempotency-Key", "The same key and body give the first answer again.", 255)
         )
@@ -141,6 +141,13 @@ def _parameters(endpoint: Endpoint, path: str) -> list[dict[str, Any]]:
     return found
 
 
+def _takes_key(endpoint: Endpoint) -> bool:
+    """Whether `Idempotency-Key` goes with it; a message of JSON-RPC may be anything."""
+    contract = endpoint.contract
+    is_change = endpoint.method == "POST" and contract.permission is not None
+    return is_change and not contract.json_rpc
+
+
 def _place(name: str) -> dict[str, Any]:
     """Describe a part of a path by its name."""
     if name == "id" or name.endswith("_id"):
@@ -150,13 +157,9 @@ def _place(name: str) -> dict[str, Any]:
 
 def query_parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
     """Describe a struct's fields as query parameters."""
-    schema: dict[str, Any] = msgspec.json.schema(query, schema_hook=schema_hook)
-    known = schema.get("$defs", {})
-    body = known[_name(schema)] if "$ref" in schema else schema
-    required = set(body.get("required", ()))
+    given, required = fields(query, null=False)
     found = []
-    for name, given in body["properties"].items():
-        plain = _without_null(_inlined(given, known))
+    for name, plain in given.items():
         parameter: dict[str, Any] = {"name": name, "in": "query", "schema": plain}
         description = plain.pop("description", None)
         if description:
@@ -169,12 +172,26 @@ def query_parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
     return found
 
 
+def fields(kind: type, *, null: bool = True) -> tuple[dict[str, dict[str, Any]], set[str]]:
+    """Give the schemas of a struct's fields by name, complete in themselves, and which it needs.
+
+    With `null` off, a field that may be null is one that may be left out.
+    """
+    schema: dict[str, Any] = msgspec.json.schema(kind, schema_hook=schema_hook)
+    known = schema.get("$defs", {})
+    body = known[_name(schema)] if "$ref" in schema else schema
+    found = {name: _inlined(given, known) for name, given in body["properties"].items()}
+    if not null:
+        found = {name: _without_null(given) for name, given in found.items()}
+    return found, set(body.get("required", ()))
+
+
 def _name(reference: dict[str, Any]) -> str:
     return str(reference["$ref"]).rpartition("/")[2]
 
 
 def _inlined(schema: Any, known: dict[str, Any]) -> Any:  # noqa: ANN401 -- a part of a JSON schema
-    """Put what is referred to (enumerations) in its place: a parameter has no definitions."""
+    """Put what is referred to in its place: a parameter has no definitions."""
     if isinstance(schema, list):
         return [_inlined(part, known) for part in schema]
     if not isinstance(schema, dict):
@@ -228,6 +245,11 @@ def _responses(endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
             "description": "; ".join(f"`{entry.code}`: {entry.title}" for entry in entries),
             "content": content,
         }
+    if contract.json_rpc:
+        refusal = {"application/json": {"schema": known[id(contract.returns)]}}
+        answers["202"] = {"description": "Taken; it asks for no answer"}
+        answers["400"]["content"] |= refusal
+        answers["404"]["content"] |= refusal
     return answers
 
 
@@ -240,7 +262,7 @@ def _problems(endpoint: Endpoint) -> list[errors.Entry]:
         found += _WITH_BODY
     if endpoint.method in _NOT_BY_PATCH:
         found += [errors.CONFLICT, errors.CONTENTION, errors.RATE_LIMITED]
-    if endpoint.method == "POST" and contract.permission is not None:
+    if _takes_key(endpoint):
         found.append(errors.IDEMPOTENCY_KEY_REUSED)
     return found
 

@@ -37,6 +37,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "migration:read": _MEMBERS,
     "migration:write": _MEMBERS,
     "sync:read": _ALL,
+    "mcp:use": _ALL,
     "performance:read": _ADMINS,
     "performance:write": _ADMINS,
     "admin": _ADMINS,
