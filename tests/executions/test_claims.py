@@ -7,7 +7,16 @@ from typing import Any
 
 import httpx
 
-from tests.executions.talking import API, claim, claims_nothing, data, make_task, patch, problem
+from tests.executions.talking import (
+    API,
+    claim,
+    claims_nothing,
+    data,
+    make_task,
+    patch,
+    problem,
+    run_of,
+)
 from tests.support.house import House
 
 
@@ -270,3 +279,79 @@ async def test_bad_claims_are_refused_by_field(alice: httpx.AsyncClient) -> None
         refused = await alice.post(f"{API}/executions/claim", json=body)
         assert problem(refused)[0] == 400, refused.text
         assert refused.json()["errors"][0]["field"] == field, refused.text
+
+
+async def test_a_queued_run_goes_where_its_task_s_priority_goes(alice: httpx.AsyncClient) -> None:
+    first, second = await make_task(alice, title="first"), await make_task(alice, title="second")
+    for task in (first, second):
+        await alice.post(f"{API}/executions", json={"taskId": task})
+    await alice.patch(f"{API}/tasks/{second}", json={"priority": "urgent"})
+    assert [(await claim(alice))["task"]["title"] for _ in range(2)] == ["second", "first"]
+
+
+async def test_a_run_that_waits_is_cancelled_with_its_task(alice: httpx.AsyncClient) -> None:
+    task = await make_task(alice)
+    made = await alice.post(f"{API}/executions", json={"taskId": task})
+    await alice.patch(f"{API}/tasks/{task}", json={"status": "cancelled"})
+    run = await data(alice, f"/executions/{made.json()['data']['id']}")
+    assert run["status"] == "cancelled"
+    assert run["finishedAt"] is not None
+
+
+async def test_secrets_that_cannot_be_opened_end_the_run_and_say_so(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    environment = await with_secrets(alice)
+    task = await make_task(alice, environmentId=environment)
+    await superuser.execute(
+        "update environment_secrets set ciphertext = 'sealed by nobody' where environment_id = $1",
+        environment,
+    )
+    for headers in ({}, {"idempotency-key": "k"}):
+        refused = await alice.post(
+            f"{API}/executions/claim", json={"agent": "tester"}, headers=headers
+        )
+        assert problem(refused) == (503, "SECRETS_UNREADABLE")
+        [run] = await data(alice, "/executions", task=task, limit=1)
+        assert (run["status"], run["error"]["code"]) == ("failed", "SECRETS_UNREADABLE")
+        assert (await data(alice, f"/tasks/{task}"))["status"] == "failed"
+        assert await claims_nothing(alice)
+        await alice.patch(f"{API}/tasks/{task}", json={"status": "pending"})
+
+
+async def test_a_claim_does_not_read_the_queue(
+    alice: httpx.AsyncClient, house: House, superuser: Any
+) -> None:
+    """Also when its plans were made while there was little to read."""
+    mine = house.people.known["alice"].workspace_id
+    for _ in range(10):
+        await run_of(alice)
+    await superuser.execute(
+        "insert into tasks (workspace_id, id, title) select $1, gen_random_uuid(), 'waits ' || i"
+        " from generate_series(1, 5000) i",
+        mine,
+    )
+    await superuser.execute("analyze tasks")
+    for queued in range(2):
+        if queued:
+            task = await make_task(alice)
+            await alice.post(f"{API}/executions", json={"taskId": task, "agent": "another"})
+        before = await _rows_read(superuser)
+        for _ in range(3):
+            await claim(alice)
+        assert await _rows_read(superuser) - before < 1000
+
+
+async def _rows_read(superuser: Any) -> int:
+    """Give how many rows of tasks were read so far, however."""
+    await superuser.execute("select pg_stat_force_next_flush()")
+    found = 0
+    for _ in range(200):
+        seen = await superuser.fetchval(
+            "select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'tasks'"
+        )
+        if found == seen and found:
+            break
+        found = int(seen)
+        await superuser.execute("select pg_sleep(0.02), pg_stat_clear_snapshot()")
+    return found

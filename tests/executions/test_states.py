@@ -315,3 +315,99 @@ async def test_a_run_goes_with_its_task(alice: httpx.AsyncClient) -> None:
     assert (await alice.delete(f"{API}/tasks/{run['taskId']}")).status_code == 204
     gone = await alice.get(f"{API}/executions/{run['id']}")
     assert problem(gone) == (404, "EXECUTION_NOT_FOUND")
+
+
+async def test_to_cancel_a_run_that_waits_leaves_the_one_at_work_alone(
+    alice: httpx.AsyncClient, carol: httpx.AsyncClient
+) -> None:
+    run = await run_of(alice)
+    made = await alice.post(f"{API}/executions", json={"taskId": run["taskId"]})
+    await patch(carol, made.json()["data"]["id"], status="cancelled")
+    assert (await task_of(alice, run))["status"] == "in_progress"
+    beat = await alice.post(f"{API}/executions/{run['id']}/heartbeat")
+    assert beat.status_code == 200, beat.text
+    assert beat.json()["data"]["status"] == "starting"
+
+
+async def test_the_same_end_told_twice_is_told_once(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    place = f"{API}/executions/{run['id']}"
+    told = {"status": "completed", "output": {"a": 1.0, "b": 2}, "usage": {"tokensIn": 3}}
+    first = await patch(alice, run["id"], **told)
+    assert await patch(alice, run["id"], **told) == first
+    for other in ({"output": {"a": 2}}, {"usage": {"tokensIn": 4}}, {"error": "x"}):
+        answer = await alice.patch(place, json=told | other)
+        assert problem(answer) == (409, "EXECUTION_ENDED")
+
+
+@pytest.mark.parametrize("error", ["1e400", '{"message": "why", "n": 1e400}', "1e-400", '"x"'])
+async def test_an_error_may_be_any_json(alice: httpx.AsyncClient, error: str) -> None:
+    run = await run_of(alice)
+    answer = await alice.patch(
+        f"{API}/executions/{run['id']}",
+        content=f'{{"status": "failed", "error": {error}}}',
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code == 200, answer.text
+    wanted = {'{"message": "why", "n": 1e400}': "why", '"x"': "x"}.get(error)
+    assert (await task_of(alice, run))["statusMessage"] == wanted
+
+
+async def test_a_remark_neither_claims_nor_moves_a_run(
+    alice: httpx.AsyncClient, carol: httpx.AsyncClient
+) -> None:
+    task = await make_task(alice)
+    made = await alice.post(f"{API}/executions", json={"taskId": task, "agent": "reviewer"})
+    run = made.json()["data"]["id"]
+    await record(carol, run, type="manual", data="see the logs")
+    assert (await data(alice, f"/executions/{run}"))["status"] == "queued"
+    taken = await claim(alice, agent="reviewer")
+    assert (taken["id"], taken["stepCount"]) == (run, 1)
+    await record(carol, run, type="manual", data="and these")
+    assert (await data(alice, f"/executions/{run}"))["status"] == "starting"
+
+
+async def test_who_starts_a_run_by_hand_is_whom_it_is_for(
+    alice: httpx.AsyncClient, carol: httpx.AsyncClient, house: House, superuser: Any
+) -> None:
+    task = await make_task(alice)
+    made = await alice.post(f"{API}/executions", json={"taskId": task, "agent": "reviewer"})
+    place = f"{API}/executions/{made.json()['data']['id']}"
+    other = await carol.patch(place, json={"status": "running", "agent": "writer"})
+    assert problem(other) == (409, "TASK_NOT_CLAIMABLE")
+    me = house.people.known["alice"]
+    await superuser.execute(
+        "insert into users (id, email) values ($1, 'me@example.test')", me.user_id
+    )
+    await superuser.execute(
+        "insert into workspaces (id, slug, name, created_by) values ($1, 'mine', 'x', $2)",
+        me.workspace_id,
+        me.user_id,
+    )
+    await superuser.execute(
+        "insert into memberships (workspace_id, id, user_id, role)"
+        " values ($1, gen_random_uuid(), $2, 'owner')",
+        me.workspace_id,
+        me.user_id,
+    )
+    await alice.patch(f"{API}/tasks/{task}", json={"assigneeId": str(me.user_id)})
+    assert problem(await carol.patch(place, json={"status": "running"}))[0] == 409
+    assert (await alice.patch(place, json={"status": "running"})).status_code == 200
+
+
+async def test_steps_and_reports_on_a_queued_run_do_not_deadlock(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+    before = await superuser.fetchval(deadlocks)
+    for _ in range(8):
+        task = await make_task(alice)
+        made = await alice.post(f"{API}/executions", json={"taskId": task})
+        place = f"{API}/executions/{made.json()['data']['id']}"
+        answers = await asyncio.gather(
+            *(alice.post(f"{place}/steps", json={"type": "message"}) for _ in range(2)),
+            *(alice.patch(place, json={"status": "running"}) for _ in range(3)),
+        )
+        assert {answer.status_code for answer in answers} <= {200, 201}
+    await superuser.execute("select pg_stat_force_next_flush()")
+    assert await superuser.fetchval(deadlocks) == before

@@ -235,3 +235,52 @@ def test_remembered_states_stay_within_their_limit() -> None:
         known.note(run, b"x" * 40, None)
     found = [known.find(run, hashlib.sha256(b"x" * 40).hexdigest()) for run in runs]
     assert found == [None, None, None, b"x" * 40, b"x" * 40]
+
+
+def test_states_that_differ_much_are_not_compared() -> None:
+    before, after = list(range(5000)), list(range(5000, 0, -1))
+    assert patch_between(spelt(before), spelt(after)) is None
+    assert patch_between(spelt(before), spelt([*before[:100], "x", *before[101:]])) is not None
+
+
+def test_small_numbers_are_patched_like_others() -> None:
+    before = b'{"long":"%s","p":0.0000001}' % (b"x" * 200)
+    after = b'{"long":"%s","p":0.0000002}' % (b"x" * 200)
+    assert patch_between(before, after) == b'[{"op":"replace","path":"/p","value":0.0000002}]'
+
+
+async def test_a_checkpoint_of_a_state_that_stays_stores_nothing(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    run = await run_of(alice)
+    await record(alice, run["id"], state={"long": "x" * 10_000})
+    body = {"steps": [{"type": "checkpoint"}] * 60}
+    answer = await alice.post(f"{API}/executions/{run['id']}/steps/batch", json=body)
+    assert answer.status_code == 201
+    kept = (
+        "select count(*) from steps where execution_id = $1"
+        " and (snapshot is not null or patch is not null)"
+    )
+    assert await superuser.fetchval(kept, run["id"]) == 1
+    assert (await data(alice, f"/executions/{run['id']}/steps/61"))["state"] == {
+        "long": "x" * 10_000
+    }
+
+
+async def test_a_state_may_be_null(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    states = [None, None, {"a": 1}, None, {"a": 2}, None, None]
+    for number, state in enumerate(states, 1):
+        await record(alice, run["id"], state=state)
+        assert (await data(alice, f"/executions/{run['id']}/steps/{number}"))["state"] == state
+    state = await data(alice, f"/executions/{run['id']}/state", step=1)
+    assert state["stateHash"] == hash_of(None)
+
+
+async def test_data_that_is_too_large_is_refused_with_its_size(alice: httpx.AsyncClient) -> None:
+    run = await run_of(alice)
+    answer = await alice.post(
+        f"{API}/executions/{run['id']}/steps", json={"type": "message", "data": "x" * 262_144}
+    )
+    assert problem(answer) == (413, "STATE_TOO_LARGE")
+    assert answer.json()["errors"][0]["field"] == "data"

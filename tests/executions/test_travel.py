@@ -157,3 +157,26 @@ async def test_a_rollback_with_its_task_brings_task_and_messages_back(
     assert (task["title"], task["labels"], task["status"]) == ("As it was", ["one"], "pending")
     messages = await data(alice, f"{place}/messages")
     assert [message["text"] for message in messages] == ["before"]
+
+
+async def test_a_task_that_another_run_is_at_work_on_does_not_go_back(
+    alice: httpx.AsyncClient,
+) -> None:
+    run = await recorded(alice)
+    await patch(alice, run["id"], status="failed")
+    await alice.patch(f"{API}/tasks/{run['taskId']}", json={"status": "pending"})
+    await claim(alice, taskId=run["taskId"])
+    answer = await rollback(alice, run["id"], step=2, includeTask=True)
+    assert problem(answer) == (409, "EXECUTION_LIVE")
+    assert (await rollback(alice, run["id"], step=2)).status_code == 200
+
+
+async def test_to_put_the_task_back_takes_the_right_to_change_tasks(
+    alice: httpx.AsyncClient, house: House
+) -> None:
+    run = await recorded(alice)
+    await patch(alice, run["id"], status="failed")
+    mine = house.people.known["alice"].workspace_id
+    house.people.add("narrow", workspace_id=mine, scopes=["executions:write"])
+    answer = await rollback(house.client("narrow"), run["id"], step=2, includeTask=True)
+    assert problem(answer) == (403, "FORBIDDEN")
