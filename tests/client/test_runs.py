@@ -64,7 +64,7 @@ async def test_work_that_raises_fails_the_run_and_the_loop_goes_on(
 
 
 async def test_an_error_in_words_that_cannot_be_stored_is_told_nevertheless(
-    roost: AsyncRoost,
+    roost: AsyncRoost, caplog: pytest.LogCaptureFixture
 ) -> None:
     await make(roost)
     async for run in roost.work("fixer", poll_seconds=None):
@@ -75,6 +75,7 @@ async def test_an_error_in_words_that_cannot_be_stored_is_told_nevertheless(
     assert error["type"] == "ValueError"
     assert error["message"].startswith("read ?? of it!!")
     assert len(error["message"]) == 10_000
+    assert "read ?? of it" in caplog.text.encode().decode()
 
 
 async def test_a_result_that_is_refused_fails_the_run(roost: AsyncRoost) -> None:

@@ -30,6 +30,7 @@ async def test_a_claim_leases_the_task_and_moves_it_on(alice: httpx.AsyncClient)
     assert answer.headers["roost-txid"].isdigit()
     run = answer.json()["data"]
     assert answer.headers["location"] == f"{API}/executions/{run['id']}"
+    assert answer.headers["cache-control"] == "no-store"
     assert (run["taskId"], run["agent"], run["agentVersion"]) == (task, "fixer", "1.2")
     assert run["status"] == "starting"
     assert run["leaseSeconds"] == 30

@@ -61,7 +61,8 @@ def _fail(run: Holding, error: Exception) -> Flow[None]:
 
 
 def _told(run: Holding, error: Exception) -> str:
-    return run.redaction.of("".join(traceback.format_exception(error)))
+    # A log is a file in UTF-8, as a rule.
+    return _storable(run.redaction.of("".join(traceback.format_exception(error))))
 
 
 def _storable(text: str) -> str:

@@ -263,6 +263,7 @@ def _leased(lease: Lease, secrets: dict[str, str]) -> Reply:
     body = f'{lease.body[:-1]},"secrets":{msgspec.json.encode(secrets).decode()}}}'
     reply = tagged(body, lease.version, 201)
     reply.header("location", f"{API}/executions/{lease.execution_id}")
+    reply.header("cache-control", "no-store")
     return reply
 
 
