@@ -291,7 +291,7 @@ async def test_two_workers_follow_foreign_writers_on_a_real_database(database: J
         def acquire() -> AbstractAsyncContextManager[Any]:
             return cast("AbstractAsyncContextManager[Any]", pool.acquire())
 
-        async with Ticker(acquire) as one, Ticker(acquire) as two, asyncio.timeout(30):
+        async with Ticker(acquire) as one, Ticker(acquire) as two, asyncio.timeout(90):
             one.live = two.live = 1
 
             async def follow(ticker: Ticker) -> list[int]:

@@ -43,7 +43,12 @@ LeaseSeconds = Annotated[
 Number = Annotated[int, Meta(ge=1, le=2**31 - 1, description="A step's number, from 1.")]
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 TraceId = Annotated[
-    str, Meta(pattern="^[0-9a-f]{32}$", description="A W3C trace id, 32 hex digits.")
+    str,
+    Meta(
+        pattern="^[0-9a-f]{32}$",
+        description="A W3C trace id, 32 hex digits.",
+        extra={"refused": "must be the 32 hex digits of a W3C trace id, in lower case"},
+    ),
 ]
 LEASE_SECONDS = 60
 MOST_STEPS = 1000

@@ -205,7 +205,7 @@ begin
         return;
     end if;
     update public.tasks t
-    set status = 'in_progress', completed_at = null, updated_at = now(), version = t.version + 1
+    set status = 'in_progress', completed_at = null, updated_at = clock_timestamp(), version = t.version + 1
     where t.workspace_id = place and t.id = found_task
     returning t.* into task;
     if found_run is null then
@@ -215,16 +215,17 @@ begin
         )
         values (
             place, new_id, task.id, task.environment_id, named, of_version, 'starting', whom,
-            seconds, now() + make_interval(secs => seconds), now(), trace, whom, now()
+            seconds, clock_timestamp() + make_interval(secs => seconds), clock_timestamp(), trace, whom,
+            clock_timestamp()
         )
         returning e.* into run;
     else
         update public.executions e
         set status = 'starting', environment_id = task.environment_id, agent = named,
             agent_version = coalesce(of_version, e.agent_version), claimed_by = whom,
-            lease_seconds = seconds, lease_expires_at = now() + make_interval(secs => seconds),
-            heartbeat_at = now(), trace_id = coalesce(trace, e.trace_id), started_at = now(),
-            updated_at = now(), version = e.version + 1
+            lease_seconds = seconds, lease_expires_at = clock_timestamp() + make_interval(secs => seconds),
+            heartbeat_at = clock_timestamp(), trace_id = coalesce(trace, e.trace_id), started_at = clock_timestamp(),
+            updated_at = clock_timestamp(), version = e.version + 1
         where e.workspace_id = place and e.id = found_run
         returning e.* into run;
     end if;
