@@ -36,7 +36,7 @@ from roost.executions.states import Known
 from roost.executions.step_routes import StepRoutes
 from roost.executions.travel_routes import TravelRoutes
 from roost.executions.viewing_routes import ViewingRoutes
-from roost.executions.work import Work
+from roost.executions.work import Work, created
 from roost.identity.audit.trail import trail_of
 from roost.tasks.service import in_range
 from roost.telemetry.trace_context import read_traceparent
@@ -47,7 +47,6 @@ from roost.web.kit import Kit, context_of, found, tagged
 from roost.web.query import invalid
 from roost.web.reply import Reply, empty, item
 from roost.web.shown import Shown
-from roost.web.written import Written
 
 READ: Final = "executions:read"
 _ITEM: Final = f"{API}/executions/{{id:str}}"
@@ -269,10 +268,3 @@ def _leased(lease: Lease, secrets: dict[str, str]) -> Reply:
 
 def _with_secrets(body: str, secrets: dict[str, str]) -> str:
     return f'{body.removesuffix(_NONE)}"secrets":{msgspec.json.encode(secrets).decode()}}}}}'
-
-
-def created(made: Written) -> Reply:
-    """Answer with a run that was made."""
-    reply = tagged(made.body, made.version, 201)
-    reply.header("location", f"{API}/executions/{made.id}")
-    return reply

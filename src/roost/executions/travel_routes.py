@@ -15,13 +15,13 @@ from roost.executions.states import Known
 from roost.executions.step_routes import step_with_state
 from roost.executions.tables import steps
 from roost.executions.travel import fork_execution, roll_back
-from roost.executions.work import Work
+from roost.executions.work import Work, created
 from roost.history.restore import Point, point_of_insert
 from roost.tasks.history_routes import restore_task
 from roost.tasks.model import TaskPatch
 from roost.tasks.service import update_task
 from roost.web.endpoint import API, Call, Contract, Endpoint
-from roost.web.kit import Kit, found, tagged
+from roost.web.kit import Kit, found
 from roost.web.reply import Reply, item
 from roost.web.written import Written
 
@@ -56,9 +56,7 @@ class TravelRoutes:
 
         async def work(transaction: Transaction) -> Reply:
             made = await fork_execution(Work.of(call, transaction), call.body, self.known)
-            reply = tagged(made.body, made.version, 201)
-            reply.header("location", f"{API}/executions/{made.id}")
-            return reply
+            return created(made)
 
         return await self.kit.change(call, work)
 
