@@ -16,7 +16,6 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Table, UniqueConst
 from sqlalchemy.dialects import postgresql
 from typer.main import get_command
 
-from roost.app import served_endpoints
 from roost.cli.main import app as command_line
 from roost.db.metadata import metadata
 from roost.errors import CATALOGUE
@@ -24,6 +23,7 @@ from roost.identity.audit.trail import ACTIONS
 from roost.journal.tables import metadata as journal_metadata
 from roost.mcp.binding import bind
 from roost.mcp.tools import TOOLS
+from roost.rooms import served_endpoints
 from roost.settings import PROVIDER_SETTINGS, SETTINGS
 from roost.tasks.model import TRANSITIONS
 from roost.web.endpoint import Endpoint

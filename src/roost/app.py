@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
-from sqlalchemy import Table
 
 from roost import __version__
 from roost.cache.coherent import Cache, CacheOptions
@@ -22,56 +21,34 @@ from roost.db.faults import DatabaseError
 from roost.db.pool import LOST, Database
 from roost.db.sealing import SecretBox, open_secret_box
 from roost.db.target import extensions
-from roost.environments.past import ENVIRONMENT_KIND
-from roost.environments.routes import EnvironmentRoutes
-from roost.environments.tables import environments
-from roost.executions import leases
 from roost.executions.leases import keep_expiring
-from roost.executions.routes import ExecutionRoutes
-from roost.executions.tables import executions, steps
-from roost.history.kinds import Reference
-from roost.history.routes import HistoryRoutes
 from roost.identity.access.authenticator import DatabaseAuthenticator
-from roost.identity.login.provider_login import ProviderLogin, provider_login
+from roost.identity.login.provider_login import provider_login
 from roost.identity.providers.transport import library
-from roost.identity.routes import IdentityRoutes
-from roost.identity.tables import workspace_users
 from roost.identity.workspaces.housekeeping import keep_clean
-from roost.journal.install import grant_sql, install_sql
 from roost.journal.listener import Listener
 from roost.journal.metrics import watch as watch_ticks
 from roost.journal.ticker import Ticker
 from roost.journal.upkeep import keep_up
 from roost.mcp.routes import McpRoutes
-from roost.migration.assets import AssetRoutes
 from roost.migration.background import Background
-from roost.migration.connect import ConnectPages
-from roost.migration.pages import MigrationPages
-from roost.migration.routes import MigrationRoutes
 from roost.migration.service import Migrations
-from roost.migration.tables import migrations as migration_rows
-from roost.performance import kept
 from roost.performance.doctor import Care, Doctor
 from roost.redis import connect
+from roost.rooms import PUBLISHED, served_endpoints
 from roost.settings import Settings
-from roost.sync import store as shape_store
 from roost.sync.options import SyncOptions
 from roost.sync.protocol import respond
-from roost.sync.publication import FixedPublication, Published
-from roost.sync.routes import Respond, ShapeRoutes
+from roost.sync.publication import FixedPublication
+from roost.sync.routes import Respond
 from roost.sync.service import Sync
 from roost.sync.upstream import Upstream, UpstreamOptions
-from roost.tasks.past import MESSAGE_KIND, TASK_KIND
-from roost.tasks.routes import TaskRoutes
-from roost.tasks.tables import messages, tasks
 from roost.telemetry import AccessLog, PoolState, Telemetry
-from roost.web import openapi, problems
+from roost.web import problems
 from roost.web.cors import Origins, with_cors
-from roost.web.endpoint import Endpoint
 from roost.web.gate import Gate
 from roost.web.headers import with_headers
 from roost.web.kit import Kit
-from roost.web.pages import page_endpoints
 from roost.web.probes import Probes, disk_check
 from roost.web.rate import Limits
 from roost.web.reads import Kept
@@ -85,80 +62,6 @@ _EARS = 2
 """Connections of a worker's own for ticks, for who listens to them, and for looks of the cache."""
 _KEPT_SECONDS = 0.05
 """Seconds after which the database is asked and not Redis: it answers in a few milliseconds."""
-
-SCHEMA_TOOLS: Mapping[str, object] = {
-    "journal": install_sql() + ";" + grant_sql("roost_app"),
-    "sync": shape_store.install_sql() + ";" + shape_store.grant_sql("roost_app"),
-    "performance": kept.install_sql(),
-    "alerts": kept.install_sql("alerts"),
-    "benchmarks": kept.install_sql("benchmarks"),
-    "events": kept.install_sql("events"),
-    "executions": leases.install_sql(),
-}
-"""What schema revisions need of rooms above `db`."""
-
-
-def _published(table: Table, permission: str, owner: str | None = None, *but: str) -> Published:
-    columns = frozenset(column.name for column in table.c) - {*but}
-    return Published(columns, permission, owner)
-
-
-PUBLISHED: Mapping[str, Published] = {
-    "tasks": _published(tasks, "tasks:read", None, "search"),
-    "messages": _published(messages, "tasks:read"),
-    "environments": _published(environments, "environments:read"),
-    "executions": _published(executions, "executions:read"),
-    "steps": _published(steps, "executions:read"),
-    "migrations": _published(migration_rows, "migration:read", "user_id"),
-    "users": replace(_published(workspace_users, "users:read"), stored_as="workspace_users"),
-}
-"""The tables that clients may follow, and the columns that they see."""
-
-KINDS = (
-    ENVIRONMENT_KIND,
-    # What agents have done on a task could not be put back.
-    replace(TASK_KIND, kept_by=Reference("task_id", executions)),
-    MESSAGE_KIND,
-)
-"""What a workspace's restore puts back, each kind after those that it names."""
-
-
-def served_endpoints(  # noqa: PLR0913 -- each room needs what it needs
-    kit: Kit,
-    authenticator: DatabaseAuthenticator,
-    secrets: SecretBox,
-    probes: Probes,
-    *,
-    production: bool = False,
-    alike: bool = False,
-    public_url: str | None = None,
-    dump_limit: int = 64 * 1024 * 1024,
-    limits: Limits | None = None,
-    logins: ProviderLogin | None = None,
-    origins: Origins | None = None,
-    background: Background | None = None,
-    shapes: Respond | None = None,
-    doctor: Doctor | None = None,
-    mcp: McpRoutes | None = None,
-) -> list[Endpoint]:
-    """Give every route that is served, the pages that describe them included."""
-    limits, origins = limits or Limits(), origins or Origins()
-    endpoints: list[Endpoint] = [
-        *IdentityRoutes(kit, authenticator, production, public_url, limits, logins).endpoints(),
-        *EnvironmentRoutes(kit, secrets).endpoints(),
-        *TaskRoutes(kit, alike=alike).endpoints(),
-        *ExecutionRoutes(kit, secrets).endpoints(),
-        *HistoryRoutes(kit, KINDS).endpoints(),
-        *MigrationRoutes(kit, secrets, dump_limit, background).endpoints(),
-        *MigrationPages(kit, authenticator).endpoints(),
-        *ConnectPages(kit, authenticator, origins, limits).endpoints(),
-        *AssetRoutes().endpoints(),
-        *(doctor or Doctor(kit.database, secrets)).endpoints(kit),
-        *ShapeRoutes(shapes, PUBLISHED).endpoints(),
-        *(mcp or McpRoutes()).endpoints(),
-        *probes.endpoints(),
-    ]
-    return [*endpoints, *page_endpoints(lambda: openapi.document(endpoints, __version__))]
 
 
 @dataclass(slots=True)

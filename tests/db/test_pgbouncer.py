@@ -13,12 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from roost.app import SCHEMA_TOOLS
 from roost.db.pool import Database
 from roost.db.roles import APP_ROLE, OWNER_ROLE
 from roost.db.schema import known_revisions, upgrade
 from roost.db.target import Target, TargetOptions, open_target, prepare
 from roost.journal.ticker import Ticker
+from roost.rooms import SCHEMA_TOOLS
 from roost.tasks.routes import TaskRoutes
 from tests.db.life import TASKS, one_life
 from tests.db.waiting import until

@@ -11,13 +11,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from roost.app import SCHEMA_TOOLS
 from roost.db.embedded import Endpoint
 from roost.db.faults import RoleError, SchemaError
 from roost.db.pool import Database, Transaction
 from roost.db.schema import known_revisions, schema_state
 from roost.db.target import Target, TargetOptions, open_target, prepare
 from roost.db.tenancy import Context
+from roost.rooms import SCHEMA_TOOLS
 from roost.tasks.routes import TaskRoutes
 from tests.db.embedded.observe import DEBIAN_15, quick_server
 from tests.db.life import one_life

@@ -19,12 +19,12 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from roost.app import SCHEMA_TOOLS
 from roost.db import rendering, schema
 from roost.db.faults import SchemaError
 from roost.db.metadata import metadata
 from roost.db.roles import OWNER_ROLE
 from roost.db.schema import LOCK, known_revisions, require_known, schema_state, upgrade
+from roost.rooms import SCHEMA_TOOLS
 from tests.db.rows import TENANT_TABLES
 from tests.db.waiting import until
 from tests.support.schema import as_role

@@ -183,6 +183,17 @@ def test_permissions_in_prose_exist(page: Path) -> None:
     assert named <= set(SCOPES)
 
 
+def test_every_room_is_documented() -> None:
+    text = pages.text_of(DOCS / "explanation" / "architecture.md")
+    rooms = [
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in (ROOT / "src" / "roost").iterdir()
+        if not path.name.startswith("__") and path.suffix != ".typed"
+    ]
+    assert rooms
+    assert [room for room in rooms if f"`{room}`" not in text] == []
+
+
 def test_every_table_of_the_database_is_documented() -> None:
     headings = re.findall(
         r"^### `([\w.]+)`$", pages.text_of(REFERENCE / "data-model.md"), re.MULTILINE

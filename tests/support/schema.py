@@ -10,7 +10,6 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from roost.app import SCHEMA_TOOLS
 from roost.db.dsn import DatabaseConfig
 from roost.db.embedded import Endpoint
 from roost.db.roles import (
@@ -22,6 +21,7 @@ from roost.db.roles import (
     let_doctor_work,
 )
 from roost.db.schema import upgrade
+from roost.rooms import SCHEMA_TOOLS
 
 TEMPLATE = "roost_template"
 

@@ -14,8 +14,9 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from roost.app import PUBLISHED, Application, running
+from roost.app import Application, running
 from roost.db.embedded import Endpoint
+from roost.rooms import PUBLISHED
 from roost.settings import Settings
 from tests.db.rows import TABLES
 from tests.isolation.cast import NOW, Cast, Headers, make_cast
