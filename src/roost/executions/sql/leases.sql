@@ -80,14 +80,14 @@ end
 $function$;
 revoke all on function follow_task() from public;
 
--- Whether a run of the task is live.
+-- Whether a run of the task is live: it has a lease then. By the states, a plan made while there are
+-- few would go through all the leases.
 create or replace function is_worked_on(place uuid, wanted uuid) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp
 as $function$
     select exists (
         select from public.executions o
-        where o.workspace_id = place and o.task_id = wanted
-            and o.status in ('starting', 'running', 'awaiting_input')
+        where o.workspace_id = place and o.task_id = wanted and o.lease_expires_at is not null
     )
 $function$;
 revoke all on function is_worked_on(uuid, uuid) from public;
@@ -101,6 +101,8 @@ create or replace function claim_execution(
 )
 returns table (run public.executions, task public.tasks)
 language plpgsql volatile set search_path = pg_catalog, pg_temp
+-- A plan made while the tables are small is kept when they are large.
+set enable_seqscan = off
 as $function$
 declare
     is_plain constant boolean := only_in is null and labelled is null and only_task is null;
@@ -110,6 +112,20 @@ declare
         case when labelled is not null then ' and t.labels @> $4' end,
         case when only_task is not null then ' and t.id = $5' end
     );
+    -- `offset 0` has the runs of a task looked up; a join may read all the runs of the workspace.
+    waiting constant text := $sql$
+        from public.tasks t
+        where t.workspace_id = $1 and t.status = 'pending' and t.archived_at is null
+            and (t.assignee_id is null or t.assignee_id = $2)
+            and not exists (
+                select from public.executions o
+                where o.workspace_id = $1 and o.task_id = t.id
+                    and o.status in ('queued', 'starting', 'running', 'awaiting_input')
+                offset 0
+            )$sql$ || fits || $sql$
+        order by array_position('{urgent,high,medium,low}'::text[], t.priority),
+            t.created_at, t.id
+        limit 1 $sql$;
     queued_run uuid;
     queued_rank integer;
     first_rank integer;
@@ -135,6 +151,7 @@ begin
                         select from public.executions o
                         where o.workspace_id = $1 and o.task_id = t.id
                             and o.status in ('starting', 'running', 'awaiting_input')
+                        offset 0
                     )$sql$ || fits || $sql$
                 order by e.rank, e.created_at, e.id
                 limit 1 for no key update skip locked$sql$
@@ -142,19 +159,7 @@ begin
         end if;
         if queued_run is not null then
             -- A task of a higher priority goes before it.
-            execute $sql$
-                select array_position('{urgent,high,medium,low}'::text[], t.priority)
-                from public.tasks t
-                where t.workspace_id = $1 and t.status = 'pending' and t.archived_at is null
-                    and (t.assignee_id is null or t.assignee_id = $2)
-                    and not exists (
-                        select from public.executions o
-                        where o.workspace_id = $1 and o.task_id = t.id
-                            and o.status in ('queued', 'starting', 'running', 'awaiting_input')
-                    )$sql$ || fits || $sql$
-                order by array_position('{urgent,high,medium,low}'::text[], t.priority),
-                    t.created_at, t.id
-                limit 1$sql$
+            execute 'select array_position(''{urgent,high,medium,low}''::text[], t.priority)' || waiting
             into first_rank using place, whom, only_in, labelled, only_task;
         end if;
         if queued_run is not null and (first_rank is null or first_rank >= queued_rank) then
@@ -162,6 +167,7 @@ begin
             select e.task_id into found_task
             from public.executions e where e.workspace_id = place and e.id = found_run;
         elsif is_plain then
+            -- What is `waiting`, with a plan that is kept.
             select t.id into found_task
             from public.tasks t
             where t.workspace_id = place and t.status = 'pending' and t.archived_at is null
@@ -170,24 +176,13 @@ begin
                     select from public.executions o
                     where o.workspace_id = place and o.task_id = t.id
                         and o.status in ('queued', 'starting', 'running', 'awaiting_input')
+                    offset 0
                 )
             order by array_position('{urgent,high,medium,low}'::text[], t.priority),
                 t.created_at, t.id
             limit 1 for no key update skip locked;
         else
-            execute $sql$
-                select t.id
-                from public.tasks t
-                where t.workspace_id = $1 and t.status = 'pending' and t.archived_at is null
-                    and (t.assignee_id is null or t.assignee_id = $2)
-                    and not exists (
-                        select from public.executions o
-                        where o.workspace_id = $1 and o.task_id = t.id
-                            and o.status in ('queued', 'starting', 'running', 'awaiting_input')
-                    )$sql$ || fits || $sql$
-                order by array_position('{urgent,high,medium,low}'::text[], t.priority),
-                    t.created_at, t.id
-                limit 1 for no key update skip locked$sql$
+            execute 'select t.id' || waiting || 'for no key update skip locked'
             into found_task using place, whom, only_in, labelled, only_task;
         end if;
         if found_task is null then
