@@ -18,6 +18,12 @@ from tests.executions.talking import API, claim, claims_nothing, data, make_task
 from tests.support.schema import as_role, pool_config
 from tests.sync.follower import Follower
 
+CLAIMED = "$1, $2, gen_random_uuid(), 'a', null, null, null, null, 60, null"
+_WAITS = """
+select exists (select from pg_stat_activity
+where datname = current_database() and wait_event_type = 'Lock')
+"""
+
 
 class Home:
     """A server with one user, and a way past it."""
@@ -103,3 +109,33 @@ async def test_a_restore_of_the_workspace_keeps_tasks_that_agents_have_worked_on
     assert answer.status_code == 200, answer.text
     assert [task["id"] for task in await data(home.client, "/tasks")] == [worked]
     assert (await data(home.client, f"/executions/{run['id']}"))["status"] == "starting"
+
+
+async def test_a_task_that_is_claimed_during_a_restore_stays_with_its_run(home: Home) -> None:
+    tick = await home.beside.fetchval("select journal.make_tick()")
+    tick = tick or await home.beside.fetchval("select max(id) from journal.tick")
+    await make_task(home.client, title="untouched")
+    worked = await make_task(home.client, title="about to be claimed", priority="urgent")
+    await home.beside.fetchval("select journal.make_tick()")
+    found = await home.beside.fetchrow("select workspace_id, created_by from tasks limit 1")
+    async with home.beside.transaction():
+        claimed = f"select (run).task_id::text from claim_execution({CLAIMED})"
+        assert await home.beside.fetchval(claimed, *found) == worked
+        restoring = asyncio.create_task(
+            home.client.post(f"{API}/history/restore", json={"asOf": str(tick)})
+        )
+        await _until_somebody_waits(home.beside)
+    answer = await restoring
+    assert answer.status_code == 200, answer.text
+    kinds = {kind["kind"]: kind for kind in answer.json()["data"]["kinds"]}
+    assert (kinds["tasks"]["deleted"], kinds["tasks"]["kept"]) == (1, 1)
+    assert [task["id"] for task in await data(home.client, "/tasks")] == [worked]
+    assert len(await data(home.client, "/executions")) == 1
+
+
+async def _until_somebody_waits(connection: Any) -> None:
+    """Within its own transaction, which others wait for."""
+    async with asyncio.timeout(20):
+        while not await connection.fetchval(_WAITS):
+            await connection.execute("select pg_stat_clear_snapshot()")
+            await asyncio.sleep(0.01)

@@ -95,6 +95,14 @@ def _named_by(reference: Reference, row: ColumnElement[Any]) -> ColumnElement[bo
 
 
 @lru_cache(maxsize=8)
+def hold(kind: Kind) -> Statement:
+    """Give the statement that locks rows to the transaction's end, so that nothing names them."""
+    c = kind.table.c
+    rows = select(c.id).where(c.workspace_id == _WORKSPACE, c.id == func.any(_IDS))
+    return compiled(f"select {kind.name}.held", rows.order_by(c.id).with_for_update())
+
+
+@lru_cache(maxsize=8)
 def remove(kind: Kind) -> Statement:
     """Give the statement that deletes rows."""
     c = kind.table.c

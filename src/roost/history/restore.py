@@ -4,7 +4,7 @@ A restore is a change like any other: journaled, with its actor and cause, and u
 to the moment before it. Secrets' values are in no journal: no restore deletes or brings back any.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -123,14 +123,39 @@ async def restore_workspace(
     # One after the other: each sees what the one before it has left.
     await transaction.row(back.LOCK, turn=f"restore {workspace_id}")
     places = {"workspace": workspace_id, **moment.places()}
-    found = [_sorted(await transaction.rows(back.changes(kind), **places)) for kind in kinds]
+    found = await _changes(transaction, kinds, places)
     if dry_run:
         return found
+    held = await _hold(transaction, workspace_id, kinds, found)
+    if held:
+        # What was named by something before it was held is kept.
+        found = await _changes(transaction, kinds, places)
+        for kind, done in zip(kinds, found, strict=True):
+            if kind.kept_by is not None:
+                done.deleted = [row for row in done.deleted if row in held]
     for kind, done in reversed(list(zip(kinds, found, strict=True))):
         await _remove(transaction, workspace_id, kind, done)
     for kind, done in zip(kinds, found, strict=True):
         await _put(transaction, workspace_id, kind, done, moment)
     return found
+
+
+async def _changes(
+    transaction: Transaction, kinds: Sequence[Kind], places: Mapping[str, Any]
+) -> list[Done]:
+    return [_sorted(await transaction.rows(back.changes(kind), **places)) for kind in kinds]
+
+
+async def _hold(
+    transaction: Transaction, workspace_id: UUID, kinds: Sequence[Kind], found: Sequence[Done]
+) -> set[UUID]:
+    """Lock what is to be deleted unless something names it, so that nothing new does."""
+    held: set[UUID] = set()
+    for kind, done in zip(kinds, found, strict=True):
+        if kind.kept_by is not None and done.deleted:
+            places = {"workspace": workspace_id, "of_id": done.deleted}
+            held |= {row["id"] for row in await transaction.rows(back.hold(kind), **places)}
+    return held
 
 
 def _sorted(rows: Sequence[Any]) -> Done:
