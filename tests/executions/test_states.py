@@ -189,6 +189,21 @@ async def test_a_claim_takes_over_what_is_overdue_without_waiting(
     assert (await data(alice, f"/executions/{run['id']}"))["status"] == "stale"
 
 
+async def test_the_run_after_a_stale_one_has_its_input(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    task = await make_task(alice)
+    asked = {"taskId": task, "input": {"prompt": "try the other parser"}}
+    await alice.post(f"{API}/executions", json=asked)
+    first = await claim(alice, taskId=task)
+    await superuser.execute(OVERDUE, first["id"])
+    second = await claim(alice, taskId=task)
+    assert second["input"] == asked["input"]
+    await patch(alice, second["id"], status="failed")
+    await alice.patch(f"{API}/tasks/{task}", json={"status": "pending"})
+    assert (await claim(alice, taskId=task))["input"] is None
+
+
 async def test_who_has_lost_the_lease_can_do_nothing_more(
     alice: httpx.AsyncClient, house: House, superuser: Any
 ) -> None:

@@ -206,12 +206,18 @@ begin
     if found_run is null then
         insert into public.executions as e (
             workspace_id, id, task_id, environment_id, agent, agent_version, status, claimed_by,
-            lease_seconds, lease_expires_at, heartbeat_at, trace_id, created_by, started_at
+            lease_seconds, lease_expires_at, heartbeat_at, trace_id, created_by, started_at, input
         )
         values (
             place, new_id, task.id, task.environment_id, named, of_version, 'starting', whom,
             seconds, clock_timestamp() + make_interval(secs => seconds), clock_timestamp(), trace, whom,
-            clock_timestamp()
+            clock_timestamp(), (
+                -- What was asked of a run that its worker left is asked of the next.
+                select case when e.status = 'stale' then e.input end
+                from public.executions e
+                where e.workspace_id = place and e.task_id = task.id
+                order by e.created_at desc limit 1
+            )
         )
         returning e.* into run;
     else
