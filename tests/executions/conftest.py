@@ -62,3 +62,21 @@ async def superuser(roost_database: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(roost_database)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def own(fresh_roost_database: str) -> AsyncIterator[tuple[httpx.AsyncClient, Any]]:
+    """Alice, and a connection that sees everything, in a database of the test's own."""
+    database = await Database.connect(pool_config(fresh_roost_database))
+    house = House(database)
+    house.people.add("alice")
+    house.mount(
+        [
+            *ExecutionRoutes(house.kit, BOX).endpoints(),
+            *TaskRoutes(house.kit, alike=True).endpoints(),
+        ]
+    )
+    connection = await asyncpg.connect(fresh_roost_database)
+    yield house.client("alice"), connection
+    await connection.close()
+    await database.close()

@@ -2,85 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import httpx
 import jsonpatch
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from roost.db.pool import Database
 from roost.executions import timeline
-from roost.executions.routes import ExecutionRoutes
-from roost.executions.timeline_queries import TIMELINE
-from roost.executions.timeline_window import PLACES
 from roost.journal.upkeep import drop_older
-from roost.tasks.routes import TaskRoutes
 from roost.web.paging import encode_cursor
-from tests.executions.conftest import BOX
 from tests.executions.talking import API, claim, make_task, patch, problem, record, run_of
+from tests.executions.timelines import Item, beat, change, happened, page, say, told, whole
 from tests.journal.test_retention import age
 from tests.support.house import House
-from tests.support.schema import pool_config
-
-Item = dict[str, Any]
-Page = dict[str, Any]
-
-
-async def page(client: httpx.AsyncClient, run: str, **query: Any) -> Page:
-    answer = await client.get(f"{API}/executions/{run}/timeline", params=query)
-    assert answer.status_code == 200, answer.text
-    found: Page = answer.json()
-    assert len(found["data"]) <= query.get("limit", 20)
-    return found
-
-
-async def whole(client: httpx.AsyncClient, run: str, limit: int = 100) -> list[Item]:
-    """Read page after page."""
-    items, query = [], {"limit": limit}
-    while True:
-        found = await page(client, run, **query)
-        items += found["data"]
-        cursor = found["pagination"]["nextCursor"]
-        if cursor is None:
-            return items
-        query["cursor"] = cursor
-
-
-async def say(client: httpx.AsyncClient, task: str, text: str) -> None:
-    answer = await client.post(f"{API}/tasks/{task}/messages", json={"text": text})
-    assert answer.status_code == 201, answer.text
-
-
-async def change(client: httpx.AsyncClient, task: str, **fields: Any) -> None:
-    answer = await client.patch(f"{API}/tasks/{task}", json=fields)
-    assert answer.status_code == 200, answer.text
-
-
-async def beat(client: httpx.AsyncClient, run: str, **body: Any) -> None:
-    answer = await client.post(f"{API}/executions/{run}/heartbeat", json=body)
-    assert answer.status_code == 200, answer.text
-
-
-def told(items: list[Item]) -> list[str]:
-    """Say in a word what each item is."""
-    words = []
-    for item in items:
-        thing = item[item["kind"]]
-        match item["kind"]:
-            case "step":
-                words.append(f"step {thing['number']}")
-            case "message":
-                words.append(f"said {thing['text']}")
-            case "taskChange":
-                words.append("task " + ",".join(sorted(each["path"] for each in thing["patch"]
-                             if each["path"] not in {"/version", "/updatedAt"})))  # fmt: skip
-            case "event":
-                words.append(f"{thing['previousStatus']} > {thing['status']}")
-    return words
 
 
 async def test_everything_of_the_runs_time_is_told_in_order(
@@ -195,23 +131,6 @@ async def test_a_later_run_of_the_same_task_has_a_time_of_its_own(
     assert [word for word in told(await whole(alice, second)) if "said" in word] == ["said second"]
 
 
-async def happened(client: httpx.AsyncClient, what: list[str]) -> str:
-    """Make a run in whose time these things happened, one after the other."""
-    run = await run_of(client)
-    for number, each in enumerate(what):
-        if each == "step":
-            await record(client, run["id"])
-        elif each == "say":
-            await say(client, run["taskId"], str(number))
-        elif each == "change":
-            await change(client, run["taskId"], title=str(number))
-        elif each == "beat":
-            await beat(client, run["id"])
-        else:
-            await beat(client, run["id"], usage={"tokensIn": number + 1})
-    return str(run["id"])
-
-
 THINGS = st.lists(st.sampled_from(["step", "say", "change", "beat", "use"]), max_size=14)
 
 
@@ -282,24 +201,6 @@ async def test_a_page_passes_over_heartbeats_and_may_be_short(
     assert told(await whole(alice, run))[-1] == "step 2"
 
 
-@pytest.fixture
-async def own(fresh_roost_database: str) -> AsyncIterator[tuple[httpx.AsyncClient, Any]]:
-    """Alice, and a connection that sees everything, in a database of the test's own."""
-    database = await Database.connect(pool_config(fresh_roost_database))
-    house = House(database)
-    house.people.add("alice")
-    house.mount(
-        [
-            *ExecutionRoutes(house.kit, BOX).endpoints(),
-            *TaskRoutes(house.kit, alike=True).endpoints(),
-        ]
-    )
-    connection = await asyncpg.connect(fresh_roost_database)
-    yield house.client("alice"), connection
-    await connection.close()
-    await database.close()
-
-
 async def test_where_the_journal_is_gone_the_rest_comes_and_is_said_to_be_the_rest(
     own: tuple[httpx.AsyncClient, Any],
 ) -> None:
@@ -320,106 +221,6 @@ async def test_where_the_journal_is_gone_the_rest_comes_and_is_said_to_be_the_re
     assert "said 1" in words
     assert not [word for word in words if word.startswith("task")]
     assert told(await whole(alice, run, 1)) == words
-
-
-def scanned(plan: dict[str, Any], table: str) -> int:
-    """Count the rows of a table that a plan has read, those it threw away included."""
-    count = sum(scanned(part, table) for part in plan.get("Plans", ()))
-    if plan.get("Relation Name") == table:
-        dropped = plan.get("Rows Removed by Filter", 0)
-        count += int(plan["Actual Loops"] * (plan["Actual Rows"] + dropped))
-    return count
-
-
-async def long_run(alice: httpx.AsyncClient, connection: Any, count: int) -> str:
-    """Make a run of so many steps, messages, changes of its task and heartbeats."""
-    run = await happened(alice, ["step"])
-    await connection.execute(
-        f"""
-        do $$
-        declare
-            r executions := (select e from executions e where id = '{run}');
-        begin
-            for n in 2..{count} loop
-                insert into steps (workspace_id, id, execution_id, number, type, at)
-                values (r.workspace_id, gen_random_uuid(), r.id, n, 'message', clock_timestamp());
-                insert into messages
-                    (workspace_id, id, task_id, position, role, text, created_at)
-                values (r.workspace_id, gen_random_uuid(), r.task_id, n - 2, 'user', 'x',
-                    clock_timestamp());
-                update tasks set title = n::text where id = r.task_id;
-                update executions set heartbeat_at = clock_timestamp() where id = r.id;
-            end loop;
-        end $$
-        """
-    )
-    await connection.execute("vacuum analyze")
-    return run
-
-
-async def cursor_at(connection: Any, run: str, number: int) -> dict[str, int | None]:
-    """Give the places of whoever has read up to a step."""
-    at = await connection.fetchval(
-        "select at from steps where execution_id = $1 and number = $2", run, number
-    )
-    seqs = {
-        relation: await connection.fetchval(
-            "select max(seq) from journal.journal where row_id = $1 and at <= $2",
-            row,
-            at,
-        )
-        for relation, row in {
-            "executions": run,
-            "tasks": str(
-                await connection.fetchval("select task_id from executions where id = $1", run)
-            ),
-        }.items()
-    }
-    places: dict[str, int | None] = {
-        "step_after": number,
-        "message_after": number - 3,
-        "message_last": None,
-        "change_after": seqs["tasks"],
-        "change_last": None,
-        "event_after": seqs["executions"],
-    }
-    assert places.keys() == PLACES.keys()
-    return places
-
-
-async def test_no_page_reads_what_lies_before_it(own: tuple[httpx.AsyncClient, Any]) -> None:
-    alice, connection = own
-    count, limit = 600, 10
-    run = await long_run(alice, connection, count)
-    workspace = await connection.fetchval("select workspace_id from executions where id = $1", run)
-    read = []
-    for number in (3, 300, 580):
-        places = await cursor_at(connection, run, number)
-        values = {
-            "workspace_id": str(workspace),
-            "user_id": "",
-            "execution": run,
-            "limit": limit + 1,
-            "most_events": 10,
-            **places,
-        }
-        async with connection.transaction():
-            await connection.execute("set local role roost_app")
-            for _ in range(2):  # the first also reads the catalogue
-                text = await connection.fetchval(
-                    f"explain (analyze, buffers, format json) {TIMELINE.sql}",
-                    *TIMELINE.arguments(values),
-                )
-        plan = json.loads(text)[0]["Plan"]
-        assert scanned(plan, "steps") <= limit + 1
-        assert scanned(plan, "messages") <= limit + 1
-        read.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-        order = [None if place is None else str(place) for place in places.values()]
-        cursor = encode_cursor(timeline._ORDER, order)
-        found = await page(alice, run, limit=limit, cursor=cursor)
-        assert f"step {number + 1}" in told(found["data"])
-    # Six hundred rows of each source would be hundreds of blocks more.
-    assert max(read) - min(read) < 40, read
 
 
 CURSORS = [
