@@ -114,6 +114,18 @@ async def test_a_statement_that_the_server_forgot_is_counted_from_zero(bench: Be
     assert await bench.written("again") == [(2, 2)]
 
 
+async def test_a_statement_that_was_forgotten_and_has_more_calls_by_now_is_counted_from_zero(
+    bench: Bench,
+) -> None:
+    """Only the moment since when it is counted tells, which PostgreSQL has from 17 on."""
+    await bench.work("again", 2)
+    await bench.look()
+    await bench.forget()
+    await bench.work("again", 5)
+    await bench.look()
+    assert await bench.written("again") == [(5, 5)]
+
+
 async def test_what_light_statements_did_is_written_later_and_whole(bench: Bench) -> None:
     await bench.work("light", 1)
     await bench.look()

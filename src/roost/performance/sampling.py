@@ -37,31 +37,38 @@ _INFO = Statement(
     (),
     {},
 )
-# A statement that has fewer calls than before was forgotten and met again.
+# A statement that has fewer calls than before, or is counted since another moment, was forgotten
+# and met again.
 _LOOK = Statement(
     "insert performance.delta",
     """
     with counted as materialized (
-        select userid as user_id, toplevel as is_top, queryid as query_id,
+        select user_id, is_top, query_id, max(s.stats_since) as since,
                sum(calls)::bigint as calls, sum(total_exec_time) as total_ms,
                sum(rows)::bigint as rows,
                sum(shared_blks_hit)::bigint as blocks_hit,
                sum(shared_blks_read)::bigint as blocks_read,
                sum(temp_blks_read + temp_blks_written)::bigint as temp_blocks,
                sum(wal_bytes) as wal_bytes
-        from pg_stat_statements(false)
-        where queryid is not null
-          and dbid = (select oid from pg_database where datname = current_database())
+        -- Before PostgreSQL 17 the name is found in the first of the two.
+        from (select null::timestamptz as stats_since) older cross join lateral (
+            select userid as user_id, toplevel as is_top, queryid as query_id, stats_since, calls,
+                   total_exec_time, rows, shared_blks_hit, shared_blks_read, temp_blks_read,
+                   temp_blks_written, wal_bytes
+            from pg_stat_statements(false)
+            where queryid is not null
+              and dbid = (select oid from pg_database where datname = current_database())) s
         group by 1, 2, 3),
     grown as materialized (
         select c.*, coalesce(l.query_id is not null and not $2 and c.calls >= l.calls
-                             and c.total_ms >= l.total_ms, false) as goes_on,
+                             and c.total_ms >= l.total_ms
+                             and coalesce(c.since = l.since, true), false) as goes_on,
                l.calls as calls_then, l.total_ms as total_then, l.rows as rows_then,
                l.blocks_hit as hit_then, l.blocks_read as read_then, l.temp_blocks as temp_then,
                l.wal_bytes as wal_then
         from counted c left join performance.counter l
             on l.query_id = c.query_id and l.user_id = c.user_id and l.is_top = c.is_top
-        where l.query_id is null or $2 or c.calls <> l.calls),
+        where l.query_id is null or $2 or c.calls <> l.calls or c.since <> l.since),
     heavy as materialized (
         select query_id, row_number() over (
             order by sum(total_ms - case when goes_on then total_then else 0 end) desc) as place
@@ -72,12 +79,13 @@ _LOOK = Statement(
     kept as (
         insert into performance.counter as k
         select user_id, is_top, query_id, calls, total_ms, rows, blocks_hit, blocks_read,
-               temp_blocks, wal_bytes
+               temp_blocks, wal_bytes, since
         from chosen
         on conflict (query_id, user_id, is_top) do update
         set calls = excluded.calls, total_ms = excluded.total_ms, rows = excluded.rows,
             blocks_hit = excluded.blocks_hit, blocks_read = excluded.blocks_read,
-            temp_blocks = excluded.temp_blocks, wal_bytes = excluded.wal_bytes),
+            temp_blocks = excluded.temp_blocks, wal_bytes = excluded.wal_bytes,
+            since = excluded.since),
     written as (
         insert into performance.delta
         select $1, query_id, sum(calls - case when goes_on then calls_then else 0 end),
