@@ -174,7 +174,7 @@ async def test_only_administrators_see_events(stage: Stage) -> None:
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """Serve over a real socket: a stream has no end that a client in this process would see."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     async with asyncio.timeout(DEADLINE):

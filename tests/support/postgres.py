@@ -24,8 +24,21 @@ FAST_SETTINGS = {
     "max_connections": "300",
     "max_prepared_transactions": "10",
 }
+_ROOMY = 8 << 30
+
+
+def _place() -> Path:
+    """Give where clusters lie: in memory, where a database is made in a twentieth of the time."""
+    memory = Path("/dev/shm")  # noqa: S108 -- every user's own directory in it is checked
+    try:
+        is_roomy = shutil.disk_usage(memory).total >= _ROOMY and os.access(memory, os.W_OK)
+    except OSError:
+        is_roomy = False
+    return memory if is_roomy else Path(tempfile.gettempdir())
+
+
 # Reachable for the unprivileged user a server of root's runs as; pytest's tmp_path is not.
-ROOT = Path(tempfile.gettempdir()) / f"roost-tests-{os.geteuid()}"
+ROOT = _place() / f"roost-tests-{os.geteuid()}"
 
 
 @contextmanager

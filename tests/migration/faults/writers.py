@@ -25,6 +25,7 @@ class Writer:
         self.said: dict[str, list[str]] = {}
         self.deleted: set[str] = set()
         self.made: set[str] = set()
+        self._last: asyncio.Task[None] | None = None
 
     async def work(self) -> None:
         """Write until it is cancelled."""
@@ -35,7 +36,13 @@ class Writer:
             choice = self._rng.choices(
                 [self._edit, self._say, self._make, self._delete], [6, 3, 1, 1]
             )
-            await asyncio.shield(choice[0](target, f"mine {number}"))
+            self._last = asyncio.create_task(choice[0](target, f"mine {number}"))
+            await asyncio.shield(self._last)
+
+    async def finish(self) -> None:
+        """Hear of the last write, which is not cancelled."""
+        if self._last is not None:
+            await self._last
 
     async def _edit(self, target: str, text: str) -> None:
         if await self._is_done("PATCH", f"/tasks/{target}", {"title": text}):
@@ -99,3 +106,5 @@ async def writing(url: str, person: Person, size: int) -> AsyncIterator[list[Wri
         for each in working:
             each.cancel()
         await asyncio.wait(working)
+        for writer in writers:
+            await writer.finish()
