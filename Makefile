@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 # Two workers keep two cores busy; PYTEST_ARGS takes anything of pytest's.
 WORKERS ?= 2
+# Tests start hundreds of processes, which need not compile everything anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test test-long lint format bench docs fixtures lock clean tools

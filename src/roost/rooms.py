@@ -1,4 +1,4 @@
-"""What each room brings: its routes, what of it can be followed and put back, and its SQL."""
+"""What each room brings: its routes, and what of it can be followed and put back."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +10,6 @@ from roost.db.sealing import SecretBox
 from roost.environments.past import ENVIRONMENT_KIND
 from roost.environments.routes import EnvironmentRoutes
 from roost.environments.tables import environments
-from roost.executions import leases
 from roost.executions.routes import ExecutionRoutes
 from roost.executions.tables import executions, steps
 from roost.history.kinds import Reference
@@ -19,7 +18,6 @@ from roost.identity.access.authenticator import DatabaseAuthenticator
 from roost.identity.login.provider_login import ProviderLogin
 from roost.identity.routes import IdentityRoutes
 from roost.identity.tables import workspace_users
-from roost.journal.install import grant_sql, install_sql
 from roost.mcp.routes import McpRoutes
 from roost.migration.assets import AssetRoutes
 from roost.migration.background import Background
@@ -27,9 +25,7 @@ from roost.migration.connect import ConnectPages
 from roost.migration.pages import MigrationPages
 from roost.migration.routes import MigrationRoutes
 from roost.migration.tables import migrations as migration_rows
-from roost.performance import kept
 from roost.performance.doctor import Doctor
-from roost.sync import store as shape_store
 from roost.sync.publication import Published
 from roost.sync.routes import Respond, ShapeRoutes
 from roost.tasks.past import MESSAGE_KIND, TASK_KIND
@@ -42,17 +38,6 @@ from roost.web.kit import Kit
 from roost.web.pages import page_endpoints
 from roost.web.probes import Probes
 from roost.web.rate import Limits
-
-SCHEMA_TOOLS: Mapping[str, object] = {
-    "journal": install_sql() + ";" + grant_sql("roost_app"),
-    "sync": shape_store.install_sql() + ";" + shape_store.grant_sql("roost_app"),
-    "performance": kept.install_sql(),
-    "alerts": kept.install_sql("alerts"),
-    "benchmarks": kept.install_sql("benchmarks"),
-    "events": kept.install_sql("events"),
-    "executions": leases.install_sql(),
-}
-"""What schema revisions need of rooms above `db`."""
 
 
 def _published(table: Table, permission: str, owner: str | None = None, *but: str) -> Published:

@@ -18,7 +18,7 @@ from roost.db.roles import APP_ROLE, OWNER_ROLE
 from roost.db.schema import known_revisions, upgrade
 from roost.db.target import Target, TargetOptions, open_target, prepare
 from roost.journal.ticker import Ticker
-from roost.rooms import SCHEMA_TOOLS
+from roost.schema_tools import SCHEMA_TOOLS
 from roost.tasks.routes import TaskRoutes
 from tests.db.life import TASKS, one_life
 from tests.db.waiting import until

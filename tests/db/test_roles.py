@@ -17,7 +17,7 @@ from roost.db.pool import Database, Transaction
 from roost.db.schema import known_revisions, schema_state
 from roost.db.target import Target, TargetOptions, open_target, prepare
 from roost.db.tenancy import Context
-from roost.rooms import SCHEMA_TOOLS
+from roost.schema_tools import SCHEMA_TOOLS
 from roost.tasks.routes import TaskRoutes
 from tests.db.embedded.observe import DEBIAN_15, quick_server
 from tests.db.life import one_life

@@ -24,7 +24,7 @@ from roost.db.faults import SchemaError
 from roost.db.metadata import metadata
 from roost.db.roles import OWNER_ROLE
 from roost.db.schema import LOCK, known_revisions, require_known, schema_state, upgrade
-from roost.rooms import SCHEMA_TOOLS
+from roost.schema_tools import SCHEMA_TOOLS
 from tests.db.rows import TENANT_TABLES
 from tests.db.waiting import until
 from tests.support.schema import as_role

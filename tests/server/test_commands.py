@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from docs import generate
 from roost.cli import main
-from roost.cli.main import app
 from tests.support.server import environment, run
 
 BAD_KEYS = {"ROOST_SECRET_KEYS": "not a key"}
@@ -51,9 +51,8 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_command_is_known_here() -> None:
-    names = {command.name for command in app.registered_commands}
-    groups = {group.name for group in app.registered_groups}
-    assert names | groups == {command[0] for command in COMMANDS if command}
+    known = {" ".join(command) for command in COMMANDS}
+    assert {name.removeprefix("roost ") for name, _ in generate.commands()} <= known
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -21,7 +21,7 @@ from roost.db.roles import (
     let_doctor_work,
 )
 from roost.db.schema import upgrade
-from roost.rooms import SCHEMA_TOOLS
+from roost.schema_tools import SCHEMA_TOOLS
 
 TEMPLATE = "roost_template"
 

@@ -10,7 +10,7 @@ import pytest
 
 from roost.db.dsn import DatabaseConfig
 from roost.journal.install import install_sql
-from roost.sync import store
+from roost.sync import install as shapes
 from roost.sync.hub import Hub
 from roost.sync.request import read_request
 from roost.sync.standalone import Standalone, StandaloneConfig
@@ -23,7 +23,7 @@ WAITING += " and datname = current_database()"
 @pytest.fixture
 async def connection(scratch_database: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(scratch_database)
-    await connection.execute(install_sql() + ";" + store.install_sql())
+    await connection.execute(install_sql() + ";" + shapes.install_sql())
     await connection.execute("create table t (id int primary key); insert into t values (1)")
     yield connection
     await connection.close()

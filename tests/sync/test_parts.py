@@ -9,7 +9,7 @@ import pytest
 
 from roost.db.dsn import DatabaseConfig
 from roost.journal.install import install_sql
-from roost.sync import store
+from roost.sync import install as shapes
 from roost.sync.options import SyncOptions
 from roost.sync.standalone import Standalone, StandaloneConfig
 from roost.sync.store import Store
@@ -23,7 +23,7 @@ CONNECTIONS = 4
 async def client(scratch_database: str) -> AsyncIterator[httpx.AsyncClient]:
     connection = await asyncpg.connect(scratch_database)
     await connection.execute(install_sql())
-    await connection.execute(store.install_sql())
+    await connection.execute(shapes.install_sql())
     await connection.execute("create table t (id int primary key)")
     await connection.execute(f"insert into t select generate_series(1, {ROWS})")
     await connection.close()

@@ -12,7 +12,7 @@ import pytest
 from roost.db.dsn import DatabaseConfig
 from roost.journal import life
 from roost.journal.install import install_sql
-from roost.sync import store
+from roost.sync import install as shapes
 from roost.sync.options import SyncOptions
 from roost.sync.standalone import Standalone, StandaloneConfig
 from tests.sync.follower import Follower
@@ -23,7 +23,7 @@ from tests.sync.test_traps import caught_up
 async def connection(scratch_database: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(scratch_database)
     await connection.execute(install_sql())
-    await connection.execute(store.install_sql())
+    await connection.execute(shapes.install_sql())
     await connection.execute("create table t (id int primary key, v int)")
     await connection.execute("insert into t values (1, 0), (2, 0)")
     yield connection

@@ -5,7 +5,7 @@ import httpx
 
 from roost.db.dsn import DatabaseConfig
 from roost.journal.install import install_sql
-from roost.sync import store
+from roost.sync import install as shapes
 from roost.sync.options import SyncOptions
 from roost.sync.standalone import Standalone, StandaloneConfig
 from tests.sync.follower import Follower
@@ -17,7 +17,7 @@ async def test_who_began_on_the_new_table_goes_on_at_a_worker_that_knows_the_old
     scratch_database: str,
 ) -> None:
     connection = await asyncpg.connect(scratch_database)
-    await connection.execute(install_sql() + ";" + store.install_sql())
+    await connection.execute(install_sql() + ";" + shapes.install_sql())
     await connection.execute(REMADE)
     # Neither looks at tables by itself for as long as this takes.
     options = SyncOptions(look_every=600.0)

@@ -110,7 +110,7 @@ def opened(settings: Settings, data_dir: Path) -> Iterator[Target]:
 async def ready(target: Target) -> Target:
     """Bring roles and schema up to date."""
     # Here, for it loads everything: `roost --help` should not wait for that.
-    from roost.rooms import SCHEMA_TOOLS  # noqa: PLC0415
+    from roost.schema_tools import SCHEMA_TOOLS  # noqa: PLC0415
 
     return await prepare(target, SCHEMA_TOOLS)
 

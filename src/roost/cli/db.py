@@ -18,7 +18,7 @@ from roost.cli.context import (
 from roost.db import schema
 from roost.db.target import Target
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

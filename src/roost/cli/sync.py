@@ -14,10 +14,12 @@ from roost.db.dsn import DatabaseConfig, read_url
 from roost.db.pooling import require_fitting_pooler
 from roost.db.target import connect
 from roost.journal.install import grant_sql, install_sql, uninstall_sql
-from roost.sync import store
+from roost.sync import install as shapes
 from roost.sync.options import SyncOptions
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(
+    help="Live shapes of any PostgreSQL's tables.", no_args_is_help=True, add_completion=False
+)
 _Url = Annotated[
     str,
     typer.Option("--database-url", help="The PostgreSQL to follow.", envvar="DATABASE_URL"),
@@ -89,7 +91,7 @@ async def _install(config: DatabaseConfig) -> None:
         if await connection.fetchval(_IS_ANOTHERS) and await connection.fetchval(_IS_THERE):
             return
         await connection.execute(install_sql())
-        await connection.execute(store.install_sql())
+        await connection.execute(shapes.install_sql())
     except asyncpg.InsufficientPrivilegeError as error:
         if await connection.fetchval(_IS_THERE):
             return
@@ -111,9 +113,9 @@ def sql(
     uninstall: Annotated[bool, typer.Option("--uninstall", help="How to remove it all.")] = False,
 ) -> None:
     """Print the SQL that `roost sync serve` needs, for somebody who may run it."""
-    statements = [install_sql(), store.install_sql()]
+    statements = [install_sql(), shapes.install_sql()]
     if grant_to is not None:
-        statements += [grant_sql(grant_to, window=True), store.grant_sql(grant_to)]
+        statements += [grant_sql(grant_to, window=True), shapes.grant_sql(grant_to)]
     if uninstall:
-        statements = [uninstall_sql(), store.uninstall_sql()]
+        statements = [uninstall_sql(), shapes.uninstall_sql()]
     print("\n".join(f"{statement.rstrip().rstrip(';')};" for statement in statements))  # noqa: T201 -- the command's answer

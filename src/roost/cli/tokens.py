@@ -9,7 +9,7 @@ import typer
 from roost.cli.context import AsJson, DatabaseUrl, DataDir, answer, say, with_owner
 from roost.identity import administration
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 class Role(Enum):

@@ -32,7 +32,7 @@ from roost.identity.audit.trail import trail_of
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version
-from roost.web.kit import Kit, found, tagged
+from roost.web.kit import Kit, created, found, written
 from roost.web.reads import PAST
 from roost.web.reply import Reply, empty, item
 from roost.web.shown import Shown
@@ -164,9 +164,7 @@ class EnvironmentRoutes:
             made = await create_environment(
                 transaction, principal.workspace_id, principal.user_id, call.body
             )
-            reply = _written(made, 201)
-            reply.header("location", f"{_ALL}/{made.id}")
-            return reply
+            return created(made, _ALL)
 
         return await self.kit.change(call, work)
 
@@ -175,7 +173,7 @@ class EnvironmentRoutes:
 
         async def change(transaction: Transaction, id_: UUID, expected: int | None) -> Reply:
             workspace_id = call.principal.workspace_id
-            return _written(
+            return written(
                 await patch_environment(transaction, workspace_id, id_, call.body, expected)
             )
 
@@ -186,7 +184,7 @@ class EnvironmentRoutes:
 
         async def change(transaction: Transaction, id_: UUID, expected: int | None) -> Reply:
             workspace_id = call.principal.workspace_id
-            return _written(
+            return written(
                 await replace_environment(transaction, workspace_id, id_, call.body, expected)
             )
 
@@ -219,7 +217,7 @@ class EnvironmentRoutes:
         acting = None if principal.is_admin else principal.user_id
 
         async def change(transaction: Transaction, id_: UUID, expected: int | None) -> Reply:
-            return _written(
+            return written(
                 await use_case(transaction, principal.workspace_id, id_, expected, acting=acting)
             )
 
@@ -266,7 +264,3 @@ class EnvironmentRoutes:
 def _shown(record: Any) -> Shown:  # noqa: ANN401 -- a record
     row = found(record, errors.ENVIRONMENT_NOT_FOUND)
     return Shown.of(item(row["body"]), row["version"])
-
-
-def _written(environment: Written, status: int = 200) -> Reply:
-    return tagged(environment.body, environment.version, status)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from importlib import resources
 from typing import Any, Final
 
 import asyncpg
@@ -26,11 +25,6 @@ _EXPIRE: Final = Statement(
     ("cause",),
     {},
 )
-
-
-def install_sql() -> str:
-    """Give the statements that make the functions of claims and leases."""
-    return (resources.files("roost.executions") / "sql" / "leases.sql").read_text("utf-8")
 
 
 def require_lease(run: Any, user_id: object, *, anybody: bool = False) -> None:  # noqa: ANN401 -- a record

@@ -36,20 +36,21 @@ from roost.executions.states import Known
 from roost.executions.step_routes import StepRoutes
 from roost.executions.travel_routes import TravelRoutes
 from roost.executions.viewing_routes import ViewingRoutes
-from roost.executions.work import Work, created
+from roost.executions.work import Work
 from roost.identity.audit.trail import trail_of
 from roost.tasks.service import in_range
 from roost.telemetry.trace_context import read_traceparent
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version
-from roost.web.kit import Kit, context_of, found, tagged
+from roost.web.kit import Kit, context_of, created, found, tagged
 from roost.web.query import invalid
 from roost.web.reply import Reply, empty, item
 from roost.web.shown import Shown
 
 READ: Final = "executions:read"
-_ITEM: Final = f"{API}/executions/{{id:str}}"
+_ALL: Final = f"{API}/executions"
+_ITEM: Final = f"{_ALL}/{{id:str}}"
 _TABLES: Final = frozenset({"executions", "steps"})
 _HELD: Final = (
     errors.EXECUTION_NOT_CLAIMED,
@@ -84,12 +85,12 @@ class ExecutionRoutes:
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
         return [
-            Endpoint("GET", f"{API}/executions", self.list, Contract(
+            Endpoint("GET", _ALL, self.list, Contract(
                 "List executions", READ, query=ExecutionQuery, returns=Execution, paged=True)),
-            Endpoint("POST", f"{API}/executions", self.create, Contract(
+            Endpoint("POST", _ALL, self.create, Contract(
                 "Queue an execution of a task", WRITE, body=ExecutionCreate, returns=Execution,
                 status=201, problems=(errors.TASK_NOT_FOUND,))),
-            Endpoint("POST", f"{API}/executions/claim", self.claim, Contract(
+            Endpoint("POST", f"{_ALL}/claim", self.claim, Contract(
                 "Lease the next fitting task; 204 when nothing waits", WRITE, body=Claim,
                 returns=Claimed, status=201, also=(204,),
                 problems=(errors.TASK_NOT_FOUND, errors.ENVIRONMENT_NOT_FOUND,
@@ -147,7 +148,7 @@ class ExecutionRoutes:
             made = await create_execution(
                 transaction, principal.workspace_id, principal.user_id, call.body
             )
-            return created(made)
+            return created(made, _ALL)
 
         return await self.kit.change(call, work)
 
@@ -261,7 +262,7 @@ _NONE: Final = '"secrets":{}}}'
 def _leased(lease: Lease, secrets: dict[str, str]) -> Reply:
     body = f'{lease.body[:-1]},"secrets":{msgspec.json.encode(secrets).decode()}}}'
     reply = tagged(body, lease.version, 201)
-    reply.header("location", f"{API}/executions/{lease.execution_id}")
+    reply.header("location", f"{_ALL}/{lease.execution_id}")
     reply.header("cache-control", "no-store")
     return reply
 

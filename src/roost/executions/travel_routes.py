@@ -15,18 +15,19 @@ from roost.executions.states import Known
 from roost.executions.step_routes import step_with_state
 from roost.executions.tables import steps
 from roost.executions.travel import fork_execution, roll_back
-from roost.executions.work import Work, created
+from roost.executions.work import Work
 from roost.history.restore import Point, point_of_insert
 from roost.tasks.history_routes import restore_task
 from roost.tasks.model import TaskPatch
 from roost.tasks.service import update_task
 from roost.web.endpoint import API, Call, Contract, Endpoint
-from roost.web.kit import Kit, found
+from roost.web.kit import Kit, created, found
 from roost.web.reply import Reply, item
 from roost.web.written import Written
 
 _WRITE: Final = "executions:write"
-_ITEM: Final = f"{API}/executions/{{id:str}}"
+_ALL: Final = f"{API}/executions"
+_ITEM: Final = f"{_ALL}/{{id:str}}"
 _TASKS: Final = "tasks:write"
 _MISSING: Final = (errors.EXECUTION_NOT_FOUND, errors.STEP_NOT_FOUND)
 
@@ -56,7 +57,7 @@ class TravelRoutes:
 
         async def work(transaction: Transaction) -> Reply:
             made = await fork_execution(Work.of(call, transaction), call.body, self.known)
-            return created(made)
+            return created(made, _ALL)
 
         return await self.kit.change(call, work)
 

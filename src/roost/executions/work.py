@@ -4,10 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from roost.db.pool import Transaction
-from roost.web.endpoint import API, Call
-from roost.web.kit import tagged
-from roost.web.reply import Reply
-from roost.web.written import Written
+from roost.web.endpoint import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +26,3 @@ class Work:
     def place(self) -> dict[str, UUID]:
         """The values of the places that name the run in statements."""
         return {"workspace": self.workspace_id, "execution": self.execution_id}
-
-
-def created(made: Written) -> Reply:
-    """Answer with a run that was made."""
-    reply = tagged(made.body, made.version, 201)
-    reply.header("location", f"{API}/executions/{made.id}")
-    return reply

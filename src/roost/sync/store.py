@@ -1,12 +1,10 @@
 """What all workers know of a shape: its row, and the later parts of its snapshot."""
 
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 from uuid import UUID
 
 from roost.db.pool import Database
-from roost.sync.identifiers import quoted
 from roost.sync.messages import SnapshotId
 
 _INSERT: Final = (
@@ -42,25 +40,6 @@ _CLEAN: Final = (
     "), parts as (delete from sync.chunk using gone where chunk.handle = gone.handle)"
     " select count(*) from gone"
 )
-
-
-def install_sql() -> str:
-    """Give the statements that make the tables; run again, they change nothing."""
-    return (resources.files("roost.sync") / "sql" / "shapes.sql").read_text("utf-8")
-
-
-def uninstall_sql() -> str:
-    """Give the statement that removes them."""
-    return "drop schema if exists sync cascade"
-
-
-def grant_sql(role: str) -> str:
-    """Give the statements that let `role` keep shapes."""
-    name = quoted(role)
-    return (
-        f"grant usage on schema sync to {name};"
-        f"grant select, insert, update, delete on sync.shape, sync.chunk to {name}"
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,15 +38,15 @@ from roost.tasks.service import (
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
 from roost.web.etag import expected_version
-from roost.web.kit import Kit, context_of, found, tagged
+from roost.web.kit import Kit, context_of, created, found, written
 from roost.web.query import invalid
 from roost.web.reads import PAST
 from roost.web.reply import Reply, empty, item
 from roost.web.shown import Shown
-from roost.web.written import Written
 
 READ, WRITE = "tasks:read", "tasks:write"
-_ITEM = f"{API}/tasks/{{id:str}}"
+_ALL = f"{API}/tasks"
+_ITEM = f"{_ALL}/{{id:str}}"
 _TASKS = frozenset({"tasks"})
 _CONVERSATIONS = frozenset({"tasks", "messages"})
 _THEN = (errors.MOMENT_IN_FUTURE, errors.MOMENT_NOT_KEPT)
@@ -67,11 +67,11 @@ class TaskRoutes:
     def endpoints(self) -> list[Endpoint]:
         """Give every route with its contract."""
         return [
-            Endpoint("GET", f"{API}/tasks", self.list, Contract(
+            Endpoint("GET", _ALL, self.list, Contract(
                 "List tasks", READ, query=TaskQuery, returns=Task, paged=True, problems=_THEN)),
-            Endpoint("POST", f"{API}/tasks", self.create, Contract(
+            Endpoint("POST", _ALL, self.create, Contract(
                 "Create a task", WRITE, body=TaskCreate, returns=Task, status=201)),
-            Endpoint("POST", f"{API}/tasks/batch", self.batch, Contract(
+            Endpoint("POST", f"{_ALL}/batch", self.batch, Contract(
                 "Create, update and delete tasks in one transaction", WRITE, body=TaskBatch,
                 returns=BatchResult, listed=True, problems=_CHANGE)),
             Endpoint("GET", f"{API}/tasks/search", self.search, Contract(
@@ -159,13 +159,13 @@ class TaskRoutes:
 
         async def work(transaction: Transaction) -> Reply:
             [task] = await insert_tasks(transaction, principal.workspace_id, [row])
-            return _created(task)
+            return created(task, _ALL)
 
         if call.header("idempotency-key") is not None:
             return await self.kit.change(call, work)
         # One statement is a transaction by itself: a round trip instead of four.
         task, xid = await insert_task_alone(self.kit.database, context_of(call), row)
-        reply = _created(task)
+        reply = created(task, _ALL)
         reply.header("roost-txid", xid)
         self.kit.ticks.announce()
         return reply
@@ -183,7 +183,7 @@ class TaskRoutes:
 
         async def work(transaction: Transaction) -> Reply:
             workspace_id = call.principal.workspace_id
-            return _written(await use_case(transaction, workspace_id, task_id, call.body, expected))
+            return written(await use_case(transaction, workspace_id, task_id, call.body, expected))
 
         return await self.kit.change(call, work)
 
@@ -243,13 +243,3 @@ class TaskRoutes:
 
 def _is_about_me(query: TaskQuery) -> bool:
     return "me" in (*(query.created_by or ()), *(query.assignee or ()))
-
-
-def _written(task: Written, status: int = 200) -> Reply:
-    return tagged(task.body, task.version, status)
-
-
-def _created(task: Written) -> Reply:
-    reply = _written(task, 201)
-    reply.header("location", f"{API}/tasks/{task.id}")
-    return reply

@@ -6,17 +6,19 @@ Each carries its contract, from which the guard, the readers and the OpenAPI doc
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import msgspec
-from litestar import Request
 
 from roost.errors import Entry
 from roost.web.principal import Principal
 from roost.web.query import invalid
 from roost.web.reply import Reply
 from roost.web.structs import camel
+
+if TYPE_CHECKING:
+    from litestar import Request
 
 API = "/api/v1"
 COOKIE = "roost_session"
@@ -75,7 +77,7 @@ class Guard(Protocol):
 class Call:
     """One request, as a handler sees it: all read, all checked."""
 
-    request: Request[Any, Any, Any]
+    request: "Request[Any, Any, Any]"
     query: Any = None
     body: Any = None
     raw: bytes = b""

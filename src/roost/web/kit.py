@@ -14,6 +14,7 @@ from roost.web.endpoint import Call
 from roost.web.reads import Reading, Reads, Unkept
 from roost.web.reply import Reply, item
 from roost.web.shown import Shown
+from roost.web.written import Written
 
 
 class Ticks(Protocol):
@@ -109,6 +110,18 @@ def tagged(body: str, version: int, status: int = 200) -> Reply:
     """Wrap an item as a change has left it, with the tag of its version."""
     reply = item(body, status)
     reply.header("etag", etag.version_tag(version))
+    return reply
+
+
+def written(row: Written, status: int = 200) -> Reply:
+    """Answer with a row as a change has left it."""
+    return tagged(row.body, row.version, status)
+
+
+def created(made: Written, among: str) -> Reply:
+    """Answer with a row that was made; `among` is the path of its like."""
+    reply = written(made, 201)
+    reply.header("location", f"{among}/{made.id}")
     return reply
 
 
