@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
-# Two workers keep two cores busy; PYTEST_ARGS takes anything of pytest's.
-WORKERS ?= 2
+# Three workers keep two cores busy, for tests also wait; PYTEST_ARGS takes anything of pytest's.
+WORKERS ?= 3
 # Tests start hundreds of processes, which need not compile everything anew.
 export PYTHONDONTWRITEBYTECODE =
 

@@ -15,7 +15,7 @@ from roost.journal.upkeep import drop_older
 from roost.web.paging import encode_cursor
 from tests.executions.talking import API, claim, make_task, patch, problem, record, run_of
 from tests.executions.timelines import Item, beat, change, happened, page, say, told, whole
-from tests.journal.test_retention import age
+from tests.journal.test_retention import age, settled
 from tests.support.house import House
 
 
@@ -209,6 +209,7 @@ async def test_where_the_journal_is_gone_the_rest_comes_and_is_said_to_be_the_re
     for days in (60, 150):
         await make_task(alice)
         await connection.execute("select journal.make_tick()")
+        await settled(connection)
         await age(connection, days)
     await connection.execute(
         "update executions set created_at = created_at - interval '210 days' where id = $1", run

@@ -96,6 +96,7 @@ def session_server(run_id: str) -> Iterator[Endpoint]:
         use = (directory / "in-use").open("a")
         fcntl.flock(use, fcntl.LOCK_SH)
         endpoint = server.start()
+        administrate(endpoint, "create extension if not exists pg_stat_statements")
     try:
         yield endpoint
     finally:
@@ -124,11 +125,11 @@ def data_dir() -> Iterator[Path]:
 def empty_database(postgres: Endpoint) -> Iterator[str]:
     """Make a database, for the block; gives the superuser's URL of it."""
     name = f"scratch_{uuid.uuid4().hex}"
-    _administrate(postgres, f'CREATE DATABASE "{name}" TEMPLATE template0')
+    administrate(postgres, f"create database {name} template template0")
     try:
         yield postgres.url(database=name)
     finally:
-        _administrate(postgres, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        drop_database(postgres, name)
 
 
 @pytest.fixture
@@ -138,11 +139,23 @@ def scratch_database(postgres: Endpoint) -> Iterator[str]:
         yield url
 
 
-def _administrate(endpoint: Endpoint, statement: str) -> None:
+def drop_database(endpoint: Endpoint, name: str) -> None:
+    """Drop it, and what was counted of its statements: the server counts a few thousand only."""
+    administrate(
+        endpoint,
+        f"select pg_stat_statements_reset(0, oid, 0) from pg_database where datname = '{name}'",
+        f"drop database if exists {name} with (force)",
+    )
+
+
+def administrate(endpoint: Endpoint, *statements: str) -> None:
+    """Execute as the superuser, in the database `postgres`."""
+
     async def execute() -> None:
         connection = await asyncpg.connect(endpoint.url())
         try:
-            await connection.execute(statement)
+            for statement in statements:
+                await connection.execute(statement)
         finally:
             await connection.close()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -22,6 +21,7 @@ from roost.db.roles import (
 )
 from roost.db.schema import upgrade
 from roost.schema_tools import SCHEMA_TOOLS
+from tests.support.postgres import administrate, drop_database
 
 TEMPLATE = "roost_template"
 
@@ -99,24 +99,14 @@ def template(postgres: Endpoint) -> str:
     return TEMPLATE
 
 
-async def _execute(superuser_url: str, sql: str) -> None:
-    connection = await asyncpg.connect(superuser_url)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
-
-
 @contextmanager
 def _database(postgres: Endpoint) -> Iterator[str]:
     name = f"roost_{uuid4().hex[:12]}"
-    copy = f"create database {name} template {TEMPLATE} owner {OWNER_ROLE}"
-    drop = f"drop database if exists {name} with (force)"
-    # A thread of its own, for some tests run within an event loop.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, _execute(postgres.url(), copy)).result()
+    administrate(postgres, f"create database {name} template {TEMPLATE} owner {OWNER_ROLE}")
+    try:
         yield postgres.url(database=name)
-        thread.submit(asyncio.run, _execute(postgres.url(), drop)).result()
+    finally:
+        drop_database(postgres, name)
 
 
 @pytest.fixture(scope="session")
