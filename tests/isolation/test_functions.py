@@ -101,7 +101,7 @@ async def test_every_other_function_of_the_journal_is_closed_or_harmless(tenants
         "principal_changed()",
         # With the rights of its caller, under row-level security like any statement.
         "claim_execution(uuid,uuid,uuid,text,text,uuid,text[],uuid,integer,text)",
-        "is_worked_on(uuid,uuid)",
+        "hold_execution(uuid,uuid,boolean)",
         # Of images that the caller has, or of entries that row-level security lets them read.
         "journal.fields_of(text)",
         "journal.whole_image(text,text,jsonb,smallint[])",

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     DateTime,
     Integer,
@@ -135,33 +136,36 @@ LOCK_TASK: Final = compiled(
     .with_for_update(key_share=True),
 )
 """Locks the task of a run; before the run itself, as everybody does who needs both."""
-LOCK_TASK_OF_QUEUED: Final = compiled(
-    "select executions.queued_task",
-    select(tasks.c.id)
-    .where(
-        tasks.c.workspace_id == _WORKSPACE,
-        tasks.c.id == select(_c.task_id).where(_mine, _c.status == "queued").scalar_subquery(),
-    )
-    .with_for_update(key_share=True),
-)
-"""Likewise, if the run is queued."""
-LOCK: Final = compiled(
-    "select executions.lock",
-    select(
-        _c.id,
-        _c.task_id,
-        _c.status,
-        _c.version,
-        _c.agent,
-        _c.claimed_by,
-        _c.lease_seconds,
-        (_c.lease_expires_at <= func.clock_timestamp()).label("is_overdue"),
-        func.coalesce(_c.started_at, _c.created_at).label("since"),
-        func.clock_timestamp(type_=DateTime(timezone=True)).label("now"),
-    )
-    .where(_mine)
-    .with_for_update(key_share=True),
-)
+_HELD: Final[Mapping[str, Any]] = {
+    "id": Uuid,
+    "task_id": Uuid,
+    "status": Text,
+    "version": Integer,
+    "agent": Text,
+    "claimed_by": Uuid,
+    "lease_seconds": Integer,
+    "is_overdue": Boolean,
+    "since": DateTime(timezone=True),
+    "now": DateTime(timezone=True),
+    "last_number": Integer,
+    "last_at": DateTime(timezone=True),
+    "last_base": Integer,
+    "last_hash": Text,
+}
+
+
+def _hold() -> Statement:
+    columns = [column(name, kind) for name, kind in _HELD.items()]
+    begins = bindparam("begins", type_=Boolean)
+    held = func.hold_execution(_WORKSPACE, bindparam("execution", type_=Uuid), begins)
+    return compiled("select executions.hold", select(*held.table_valued(*columns, name="held").c))
+
+
+HOLD: Final = _hold()
+"""Locks a run; its task before, if the run is queued and `begins` says that it may be started.
+
+Gives what the rules go by, and the end of its record. Places: `workspace`, `execution`, `begins`.
+"""
 PRIORITY_RANK: Final[ColumnElement[int]] = literal_column(
     "array_position('{urgent,high,medium,low}'::text[], tasks.priority)", Integer
 )
@@ -255,7 +259,16 @@ def heartbeat(names: tuple[str, ...]) -> Statement:
 ORIGIN: Final = compiled("select executions.origin", select(_c.task_id, _c.input).where(_mine))
 IS_WORKED_ON: Final = compiled(
     "select executions.is_worked_on",
-    select(func.is_worked_on(_WORKSPACE, bindparam("task", type_=Uuid)).label("is_worked_on")),
+    select(
+        select(_c.id)
+        .where(
+            _c.workspace_id == _WORKSPACE,
+            _c.task_id == bindparam("task", type_=Uuid),
+            _c.lease_expires_at.is_not(None),
+        )
+        .exists()
+        .label("is_worked_on")
+    ),
 )
 TASK_STATUS: Final = compiled(
     "select executions.task_status",

@@ -99,10 +99,7 @@ async def record_steps(work: Work, news: Sequence[New], known: Known) -> list[st
     CLIENT_KEY_REUSED or STATE_TOO_LARGE. A queued run is started by it.
     """
     is_manual = all(new.type == "manual" for new in news)
-    if not is_manual:
-        # The task before the run: to begin a queued one takes both.
-        await work.transaction.row(queries.LOCK_TASK_OF_QUEUED, **work.place)
-    run = await lock_execution(work)
+    run = await lock_execution(work, begins=not is_manual)
     bodies = await _earlier(work, news)
     fresh = _fresh(news, bodies)
     if fresh:
@@ -166,11 +163,8 @@ async def append(
     known: Known,
 ) -> list[str]:
     """Write steps at the end of a locked run; gives their JSON."""
-    last = await work.transaction.row(step_queries.LAST, **work.place)
-    if last is None:
-        end = End(0, run["since"], None, None)
-    else:
-        end = End(last["number"], last["at"], last["base"], last["state_hash"])
+    before = run["last_hash"]
+    end = End(run["last_number"] or 0, run["last_at"] or run["since"], run["last_base"], before)
     record = _Record(work, known, end)
     at = max(run["now"], end.at)
     end.at = max(end.at, min(run["since"], at))
@@ -178,7 +172,7 @@ async def append(
     text = _encode(rows).decode()
     written = await work.transaction.rows(step_queries.INSERT, **work.place, rows=text)
     if end.state is not None:
-        known.note(work.execution_id, end.state, last["state_hash"] if last else None)
+        known.note(work.execution_id, end.state, before)
     return [row["body"] for row in sorted(written, key=lambda row: int(row["number"]))]
 
 

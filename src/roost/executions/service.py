@@ -76,9 +76,12 @@ async def insert_execution(
     return Written.of(row, errors.EXECUTION_NOT_FOUND)
 
 
-async def lock_execution(work: Work) -> Any:  # noqa: ANN401 -- a record
-    """Lock a run, and give what the rules go by; EXECUTION_NOT_FOUND."""
-    row = await work.transaction.row(queries.LOCK, **work.place)
+async def lock_execution(work: Work, *, begins: bool = False) -> Any:  # noqa: ANN401 -- a record
+    """Lock a run, and give what the rules go by, and where its record ends; EXECUTION_NOT_FOUND.
+
+    Whoever needs its task locks that before; `begins` does it if the run is queued.
+    """
+    row = await work.transaction.row(queries.HOLD, **work.place, begins=begins)
     if row is None:
         raise ProblemError(errors.EXECUTION_NOT_FOUND)
     return row

@@ -76,13 +76,6 @@ STEPS: Final = Listing(
     ),
 )
 _here = (_s.workspace_id == _WORKSPACE) & (_s.execution_id == EXECUTION)
-LAST: Final = compiled(
-    "select steps.last",
-    select(_s.number, _s.at, _s.base, _s.state_hash)
-    .where(_here)
-    .order_by(_s.number.desc())
-    .limit(literal_column("1")),
-)
 BY_CLIENT_KEY: Final = compiled(
     "select steps.by_client_key",
     select(

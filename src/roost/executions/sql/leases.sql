@@ -80,18 +80,45 @@ end
 $function$;
 revoke all on function follow_task() from public;
 
--- Whether a run of the task is live: it has a lease then. By the states, a plan made while there are
--- few would go through all the leases.
-create or replace function is_worked_on(place uuid, wanted uuid) returns boolean
-language sql stable set search_path = pg_catalog, pg_temp
+-- Locks a run, and first its task where a queued run is to begin; gives it with the end of its record.
+-- Each statement sees what was committed before it, so that the end is the end once the run is locked.
+create or replace function hold_execution(place uuid, wanted uuid, begins boolean)
+returns table (
+    id uuid, task_id uuid, status text, version integer, agent text, claimed_by uuid,
+    lease_seconds integer, is_overdue boolean, since timestamptz, now timestamptz,
+    last_number integer, last_at timestamptz, last_base integer, last_hash text
+)
+language plpgsql volatile set search_path = pg_catalog, pg_temp
+-- A plan made while the tables are small is kept when they are large.
+set enable_seqscan = off
 as $function$
-    select exists (
-        select from public.executions o
-        where o.workspace_id = place and o.task_id = wanted and o.lease_expires_at is not null
-    )
+#variable_conflict use_column
+begin
+    if begins then
+        perform from public.tasks t
+        where t.workspace_id = place and t.id = (
+            select e.task_id from public.executions e
+            where e.workspace_id = place and e.id = wanted and e.status = 'queued'
+        )
+        for no key update;
+    end if;
+    select e.id, e.task_id, e.status, e.version, e.agent, e.claimed_by, e.lease_seconds,
+        e.lease_expires_at <= clock_timestamp(), coalesce(e.started_at, e.created_at)
+    into id, task_id, status, version, agent, claimed_by, lease_seconds, is_overdue, since
+    from public.executions e where e.workspace_id = place and e.id = wanted
+    for no key update;
+    if not found then
+        return;
+    end if;
+    now := clock_timestamp();
+    select s.number, s.at, s.base, s.state_hash into last_number, last_at, last_base, last_hash
+    from public.steps s where s.workspace_id = place and s.execution_id = wanted
+    order by s.number desc limit 1;
+    return next;
+end
 $function$;
-revoke all on function is_worked_on(uuid, uuid) from public;
-grant execute on function is_worked_on(uuid, uuid) to roost_app;
+revoke all on function hold_execution(uuid, uuid, boolean) from public;
+grant execute on function hold_execution(uuid, uuid, boolean) to roost_app;
 
 -- Leases the next fitting task to a claimant, by priority, then by age; of equal priority, runs that
 -- wait in the queue come first. Gives the run and its task, or nothing.
@@ -191,7 +218,11 @@ begin
         else
             -- Now that the task is locked nobody starts another run of it. One may have been started
             -- since the search began to look, which sees it as it was then.
-            exit when not public.is_worked_on(place, found_task);
+            exit when not exists (
+                select from public.executions o
+                where o.workspace_id = place and o.task_id = found_task
+                    and o.lease_expires_at is not null
+            );
             found_task := null;
             found_run := null;
         end if;

@@ -13,4 +13,5 @@ def upgrade() -> None:
     """Add the column, and make the functions anew."""
     since = sa.Column("since", sa.DateTime(timezone=True), nullable=True)
     op.add_column("counter", since, schema="performance")
+    op.execute("drop function if exists is_worked_on(uuid, uuid)")
     run_script(context.config.attributes["executions"])
