@@ -207,7 +207,7 @@ async def run(url: str, batches: int, transactions: int, mutations: int) -> None
 
 
 async def test_followers_have_what_the_database_has_through_restarts(tables: str) -> None:
-    await run(tables, batches=5, transactions=50, mutations=900)
+    await run(tables, batches=10, transactions=50, mutations=2_000)
 
 
 @pytest.mark.long
