@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import asyncpg
@@ -28,6 +27,7 @@ from roost.executions.tables import ENDED, LIVE
 from roost.tasks.model import TRANSITIONS as TASK_TRANSITIONS
 from roost.tasks.routes import TaskRoutes
 from tests.executions.conftest import BOX
+from tests.executions.modelled import STATES, Run, Task, is_same
 from tests.executions.talking import API, problem
 from tests.support.house import House
 from tests.support.schema import pool_config
@@ -35,53 +35,7 @@ from tests.support.schema import pool_config
 T = TypeVar("T")
 AT_REST = {"paused", "blocked", "cancelled"}
 RANKS = ("urgent", "high", "medium", "low")
-STATES = st.recursive(
-    st.none() | st.integers(-5, 5) | st.sampled_from(["a", "b", ""]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xyz"), inner),
-    max_leaves=8,
-)
 OVERDUE = "update executions set lease_expires_at = now() - interval '1 s' where id = $1"
-
-
-@dataclass
-class Task:
-    """What is known of a task."""
-
-    number: int
-    priority: str
-    status: str = "pending"
-
-
-@dataclass
-class Run:
-    """What is known of a run; `steps` are their bodies and the states that they leave."""
-
-    task: str
-    status: str
-    number: int
-    is_overdue: bool = False
-    steps: list[tuple[dict[str, Any], Any]] = field(default_factory=list)
-    keys: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def state(self) -> Any:
-        """The state at its end."""
-        return self.steps[-1][1] if self.steps else None
-
-
-def is_same(steps: list[tuple[dict[str, Any], Any]], number: int, body: dict[str, Any]) -> bool:
-    """Whether a step sent again is the one that was recorded; a state that stayed may be left out.
-
-    No state yet is another state than null.
-    """
-    first, state = steps[number - 1]
-    given = [bool({"state", "forked"} & step.keys()) for step, _ in steps]
-    before = (any(given[: number - 1]), steps[number - 2][1] if number > 1 else None)
-    after = (any(given[:number]), state)
-    if first.get("checkpoint") != body["checkpoint"]:
-        return False
-    wanted = (True, body["state"]) if "state" in body else before
-    return json.dumps(wanted, sort_keys=True) == json.dumps(after, sort_keys=True)
 
 
 class Executions(RuleBasedStateMachine):
