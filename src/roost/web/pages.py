@@ -25,7 +25,7 @@ summary { cursor: pointer; padding: .6rem 0 } summary span { color: #888; margin
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem }
 td, th { border-top: 1px solid var(--line); padding: .35rem .5rem; text-align: left;
   vertical-align: top }
-nav a { margin-right: 1rem }
+nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem }
 .button { display: inline-block; padding: .5rem 1rem; border: 1px solid var(--line);
   border-radius: .4rem; background: var(--soft); text-decoration: none; font: inherit;
   color: inherit; cursor: pointer }
@@ -118,6 +118,10 @@ def prose(text: str) -> str:
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
+def _anchor(tag: str) -> str:
+    return html.escape(tag.lower().replace(" ", "-"))
+
+
 def _reference(document: dict[str, Any]) -> Reply:
     groups: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
@@ -125,10 +129,12 @@ def _reference(document: dict[str, Any]) -> Reply:
             tag = operation["tags"][0]
             groups.setdefault(tag, []).append(_route(method, path, operation))
     sections = "".join(
-        f'<h2 id="{html.escape(tag)}">{html.escape(tag)}</h2>{"".join(routes)}'
-        for tag, routes in sorted(groups.items())
+        f'<h2 id="{_anchor(tag)}">{html.escape(tag)}</h2>{"".join(routes)}'
+        for tag, routes in sorted(groups.items(), key=lambda group: group[0].lower())
     )
-    links = "".join(f'<a href="#{tag}">{tag}</a>' for tag in sorted(groups))
+    links = "".join(
+        f'<a href="#{_anchor(tag)}">{html.escape(tag)}</a>' for tag in sorted(groups, key=str.lower)
+    )
     schemas = "".join(
         f'<details id="{name}"><summary><code>{name}</code></summary>{_json(schema)}</details>'
         for name, schema in sorted(document["components"]["schemas"].items())
