@@ -83,12 +83,30 @@ async def test_the_run_after_a_stale_one_has_its_input(
     asked = {"taskId": task, "input": {"prompt": "try the other parser"}}
     await alice.post(f"{API}/executions", json=asked)
     first = await claim(alice, taskId=task)
+    another = await alice.post(f"{API}/executions", json={"taskId": task, "input": "no more"})
+    await patch(alice, another.json()["data"]["id"], status="cancelled")
     await superuser.execute(OVERDUE, first["id"])
     second = await claim(alice, taskId=task)
     assert second["input"] == asked["input"]
     await patch(alice, second["id"], status="failed")
     await alice.patch(f"{API}/tasks/{task}", json={"status": "pending"})
     assert (await claim(alice, taskId=task))["input"] is None
+
+
+async def test_a_lease_that_runs_out_while_a_step_waits_for_the_run_is_over(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    run = (await run_of(alice))["id"]
+    soon = "update executions set lease_expires_at = clock_timestamp() + interval '1 s'"
+    await superuser.execute(f"{soon} where id = $1", run)
+    async with superuser.transaction():
+        await superuser.execute("select from executions where id = $1 for update", run)
+        step = asyncio.create_task(
+            alice.post(f"{API}/executions/{run}/steps", json={"type": "message"})
+        )
+        await superuser.execute("select pg_sleep(1.1)")
+        assert not step.done()
+    assert problem(await step) == (409, "LEASE_EXPIRED")
 
 
 async def test_who_has_lost_the_lease_can_do_nothing_more(

@@ -104,9 +104,16 @@ async def test_a_restore_of_the_workspace_keeps_tasks_that_agents_have_worked_on
     await make_task(home.client, title="untouched")
     worked = await make_task(home.client, title="worked on", priority="urgent")
     run = await claim(home.client)
+    await say(home.client, worked)
     await home.beside.fetchval("select journal.make_tick()")
-    answer = await home.client.post(f"{API}/history/restore", json={"asOf": str(tick)})
-    assert answer.status_code == 200, answer.text
+    for dry in (True, False):
+        answer = await home.client.post(
+            f"{API}/history/restore", json={"asOf": str(tick), "dryRun": dry}
+        )
+        assert answer.status_code == 200, answer.text
+        kinds = {kind["kind"]: kind for kind in answer.json()["data"]["kinds"]}
+        assert (kinds["messages"]["deleted"], kinds["messages"]["kept"]) == (0, 1)
+    assert len(await data(home.client, f"/tasks/{worked}/messages")) == 1
     assert [task["id"] for task in await data(home.client, "/tasks")] == [worked]
     assert (await data(home.client, f"/executions/{run['id']}"))["status"] == "starting"
 
@@ -116,6 +123,7 @@ async def test_a_task_that_is_claimed_during_a_restore_stays_with_its_run(home: 
     tick = tick or await home.beside.fetchval("select max(id) from journal.tick")
     await make_task(home.client, title="untouched")
     worked = await make_task(home.client, title="about to be claimed", priority="urgent")
+    await say(home.client, worked)
     await home.beside.fetchval("select journal.make_tick()")
     found = await home.beside.fetchrow("select workspace_id, created_by from tasks limit 1")
     async with home.beside.transaction():
@@ -125,12 +133,21 @@ async def test_a_task_that_is_claimed_during_a_restore_stays_with_its_run(home: 
             home.client.post(f"{API}/history/restore", json={"asOf": str(tick)})
         )
         await _until_somebody_waits(home.beside)
+        late = await make_task(home.client, title="made meanwhile")
+        await say(home.client, late)
     answer = await restoring
     assert answer.status_code == 200, answer.text
     kinds = {kind["kind"]: kind for kind in answer.json()["data"]["kinds"]}
     assert (kinds["tasks"]["deleted"], kinds["tasks"]["kept"]) == (1, 1)
-    assert [task["id"] for task in await data(home.client, "/tasks")] == [worked]
+    assert {task["id"] for task in await data(home.client, "/tasks")} == {worked, late}
+    for task in (worked, late):
+        assert len(await data(home.client, f"/tasks/{task}/messages")) == 1
     assert len(await data(home.client, "/executions")) == 1
+
+
+async def say(client: httpx.AsyncClient, task: str) -> None:
+    answer = await client.post(f"{API}/tasks/{task}/messages", json={"text": "hello"})
+    assert answer.status_code == 201, answer.text
 
 
 async def _until_somebody_waits(connection: Any) -> None:

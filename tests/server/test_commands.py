@@ -55,6 +55,13 @@ def test_every_command_is_known_here() -> None:
     assert {name.removeprefix("roost ") for name, _ in generate.commands()} <= known
 
 
+def test_a_mistyped_command_is_told_what_was_meant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "sevre") == 2
+    assert "'serve'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_helps(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]

@@ -31,10 +31,12 @@ def _place() -> Path:
     """Give where clusters lie: in memory, where a database is made in a twentieth of the time."""
     memory = Path("/dev/shm")  # noqa: S108 -- every user's own directory in it is checked
     try:
-        is_roomy = shutil.disk_usage(memory).total >= _ROOMY and os.access(memory, os.W_OK)
+        # The server's programs may be copied beside its data.
+        is_runnable = not os.statvfs(memory).f_flag & os.ST_NOEXEC
+        is_roomy = shutil.disk_usage(memory).free >= _ROOMY and os.access(memory, os.W_OK)
     except OSError:
-        is_roomy = False
-    return memory if is_roomy else Path(tempfile.gettempdir())
+        is_runnable = is_roomy = False
+    return memory if is_runnable and is_roomy else Path(tempfile.gettempdir())
 
 
 # Reachable for the unprivileged user a server of root's runs as; pytest's tmp_path is not.
@@ -96,8 +98,9 @@ def session_server(run_id: str) -> Iterator[Endpoint]:
         use = (directory / "in-use").open("a")
         fcntl.flock(use, fcntl.LOCK_SH)
         endpoint = server.start()
-        administrate(endpoint, "create extension if not exists pg_stat_statements")
     try:
+        with _lock_of_all_runs():
+            administrate(endpoint, "create extension if not exists pg_stat_statements")
         yield endpoint
     finally:
         server.stop()

@@ -19,6 +19,7 @@ from roost.db.sealing import SecretKeyError
 from roost.db.target import Target, TargetOptions, open_target, prepare
 from roost.errors import ProblemError
 from roost.identity.administration import OperatorError
+from roost.schema_tools import SCHEMA_TOOLS
 from roost.settings import Settings, SettingsError
 from roost.telemetry import TelemetrySettingError
 
@@ -109,9 +110,6 @@ def opened(settings: Settings, data_dir: Path) -> Iterator[Target]:
 
 async def ready(target: Target) -> Target:
     """Bring roles and schema up to date."""
-    # Here, for it loads everything: `roost --help` should not wait for that.
-    from roost.schema_tools import SCHEMA_TOOLS  # noqa: PLC0415
-
     return await prepare(target, SCHEMA_TOOLS)
 
 

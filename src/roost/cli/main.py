@@ -1,6 +1,7 @@
 """The `roost` command's list of sub-commands; each is loaded when it is called."""
 
 import sys
+from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -24,26 +25,40 @@ _COMMANDS: Final = {
 """Where each is: a function, or the list of the commands below it."""
 
 
-class Commands(TyperGroup):
-    """Loads a command when it is asked for: to list them all is as slow as all of them."""
+class _Loaded(MutableMapping[str, Any]):
+    """The commands by name: all names are known, and each is loaded when it is asked for."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002 -- Typer's own kind
-        """Give their names in the order of the help."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 -- Typer's own kind
-        """Load one; None when there is none of that name."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 -- Typer's own kind
+        module, _, attribute = _COMMANDS[name].partition(":")
         found = getattr(import_module(f"roost.cli.{module}"), attribute)
         if not isinstance(found, typer.Typer):
             alone = typer.Typer(add_completion=False)
-            alone.command(cmd_name)(found)
+            alone.command(name)(found)
             found = alone
         command = get_command(found)
-        command.name = cmd_name
+        command.name = name
         return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+    def __setitem__(self, name: str, command: Any) -> None:  # noqa: ANN401 -- Typer's own kind
+        raise NotImplementedError
+
+    def __delitem__(self, name: str) -> None:
+        raise NotImplementedError
+
+
+class Commands(TyperGroup):
+    """Loads a command when it is asked for; to list them all loads them all."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 -- Typer's own
+        """Know the commands by name."""
+        super().__init__(*args, **options)
+        self.commands = _Loaded()
 
 
 app = typer.Typer(

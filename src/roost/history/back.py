@@ -103,6 +103,15 @@ def hold(kind: Kind) -> Statement:
 
 
 @lru_cache(maxsize=8)
+def parts(kind: Kind, column_: str) -> Statement:
+    """Give the statement of which rows name one of `whole`, further ids, in a column."""
+    c = kind.table.c
+    named = c[column_] == func.any(bindparam("whole", type_=ARRAY(Uuid)))
+    rows = select(c.id).where(c.workspace_id == _WORKSPACE, c.id == func.any(_IDS), named)
+    return compiled(f"select {kind.name}.parts", rows)
+
+
+@lru_cache(maxsize=8)
 def remove(kind: Kind) -> Statement:
     """Give the statement that deletes rows."""
     c = kind.table.c

@@ -124,15 +124,11 @@ async def restore_workspace(
     await transaction.row(back.LOCK, turn=f"restore {workspace_id}")
     places = {"workspace": workspace_id, **moment.places()}
     found = await _changes(transaction, kinds, places)
+    if not dry_run:
+        await _hold(transaction, kinds, found, places)
+    await _keep_parts(transaction, workspace_id, kinds, found)
     if dry_run:
         return found
-    held = await _hold(transaction, workspace_id, kinds, found)
-    if held:
-        # What was named by something before it was held is kept.
-        found = await _changes(transaction, kinds, places)
-        for kind, done in zip(kinds, found, strict=True):
-            if kind.kept_by is not None:
-                done.deleted = [row for row in done.deleted if row in held]
     for kind, done in reversed(list(zip(kinds, found, strict=True))):
         await _remove(transaction, workspace_id, kind, done)
     for kind, done in zip(kinds, found, strict=True):
@@ -147,15 +143,40 @@ async def _changes(
 
 
 async def _hold(
-    transaction: Transaction, workspace_id: UUID, kinds: Sequence[Kind], found: Sequence[Done]
-) -> set[UUID]:
-    """Lock what is to be deleted unless something names it, so that nothing new does."""
-    held: set[UUID] = set()
+    transaction: Transaction,
+    kinds: Sequence[Kind],
+    found: Sequence[Done],
+    places: Mapping[str, Any],
+) -> None:
+    """Lock what is to be deleted unless something names it; what was named by now is kept."""
     for kind, done in zip(kinds, found, strict=True):
-        if kind.kept_by is not None and done.deleted:
-            places = {"workspace": workspace_id, "of_id": done.deleted}
-            held |= {row["id"] for row in await transaction.rows(back.hold(kind), **places)}
-    return held
+        if kind.kept_by is None or not done.deleted:
+            continue
+        rows = await transaction.rows(
+            back.hold(kind), workspace=places["workspace"], of_id=done.deleted
+        )
+        held = {row["id"] for row in rows}
+        [now] = await _changes(transaction, [kind], places)
+        kept = held.intersection(now.kept)
+        done.deleted = [row for row in done.deleted if row in held - kept]
+        done.kept += kept
+
+
+async def _keep_parts(
+    transaction: Transaction, workspace_id: UUID, kinds: Sequence[Kind], found: Sequence[Done]
+) -> None:
+    """Keep what belongs to rows that are kept: a task's conversation with the task."""
+    kept = {kind.table: done.kept for kind, done in zip(kinds, found, strict=True)}
+    for kind, done in zip(kinds, found, strict=True):
+        for reference in kind.references:
+            whole = kept.get(reference.table)
+            if not reference.required or not whole or not done.deleted:
+                continue
+            places = {"workspace": workspace_id, "of_id": done.deleted, "whole": whole}
+            rows = await transaction.rows(back.parts(kind, reference.column), **places)
+            parts = {row["id"] for row in rows}
+            done.deleted = [row for row in done.deleted if row not in parts]
+            done.kept += parts
 
 
 def _sorted(rows: Sequence[Any]) -> Done:

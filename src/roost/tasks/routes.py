@@ -74,7 +74,7 @@ class TaskRoutes:
             Endpoint("POST", f"{_ALL}/batch", self.batch, Contract(
                 "Create, update and delete tasks in one transaction", WRITE, body=TaskBatch,
                 returns=BatchResult, listed=True, problems=_CHANGE)),
-            Endpoint("GET", f"{API}/tasks/search", self.search, Contract(
+            Endpoint("GET", f"{_ALL}/search", self.search, Contract(
                 "Search tasks, best match first", READ, query=SearchQuery, returns=FoundTask,
                 listed=True)),
             Endpoint("GET", _ITEM, self.get, Contract(

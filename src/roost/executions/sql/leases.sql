@@ -93,6 +93,8 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $function$
 #variable_conflict use_column
+declare
+    leased_until timestamptz;
 begin
     if begins then
         perform from public.tasks t
@@ -103,14 +105,16 @@ begin
         for no key update;
     end if;
     select e.id, e.task_id, e.status, e.version, e.agent, e.claimed_by, e.lease_seconds,
-        e.lease_expires_at <= clock_timestamp(), coalesce(e.started_at, e.created_at)
-    into id, task_id, status, version, agent, claimed_by, lease_seconds, is_overdue, since
+        e.lease_expires_at, coalesce(e.started_at, e.created_at)
+    into id, task_id, status, version, agent, claimed_by, lease_seconds, leased_until, since
     from public.executions e where e.workspace_id = place and e.id = wanted
     for no key update;
     if not found then
         return;
     end if;
+    -- After the wait for the lock, in which a lease may have run out.
     now := clock_timestamp();
+    is_overdue := leased_until <= now;
     select s.number, s.at, s.base, s.state_hash into last_number, last_at, last_base, last_hash
     from public.steps s where s.workspace_id = place and s.execution_id = wanted
     order by s.number desc limit 1;
@@ -128,8 +132,9 @@ create or replace function claim_execution(
 )
 returns table (run public.executions, task public.tasks)
 language plpgsql volatile set search_path = pg_catalog, pg_temp
--- A plan made while the tables are small is kept when they are large.
+-- A plan made while the tables are small is kept when they are large: each search has its index.
 set enable_seqscan = off
+set enable_sort = off
 as $function$
 declare
     is_plain constant boolean := only_in is null and labelled is null and only_task is null;
@@ -218,6 +223,7 @@ begin
         else
             -- Now that the task is locked nobody starts another run of it. One may have been started
             -- since the search began to look, which sees it as it was then.
+            -- A lease is what makes a run live; by its state it would be looked for among all leases.
             exit when not exists (
                 select from public.executions o
                 where o.workspace_id = place and o.task_id = found_task
@@ -246,8 +252,8 @@ begin
                 -- What was asked of a run that its worker left is asked of the next.
                 select case when e.status = 'stale' then e.input end
                 from public.executions e
-                where e.workspace_id = place and e.task_id = task.id
-                order by e.created_at desc limit 1
+                where e.workspace_id = place and e.task_id = task.id and e.started_at is not null
+                order by e.started_at desc limit 1
             )
         )
         returning e.* into run;
