@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass, replace
@@ -58,6 +59,7 @@ from roost.web.stopping import with_last_words
 if TYPE_CHECKING:
     from roost.redis.client import SharedRedis
 
+_log = logging.getLogger("roost")
 _EARS = 2
 """Connections of a worker's own for ticks, for who listens to them, and for looks of the cache."""
 _KEPT_SECONDS = 0.05
@@ -242,6 +244,7 @@ class Application:
     def _run_beside(self, work: Coroutine[Any, Any, object]) -> None:
         """Run it in the background until the application closes."""
         task = asyncio.create_task(work)
+        task.add_done_callback(_tell)
 
         async def end() -> None:
             task.cancel()
@@ -308,6 +311,12 @@ class Application:
             return await disk_check(self._data_dir)
 
         return {"database": database, "schema": revision, "disk": disk}
+
+
+def _tell(task: asyncio.Task[object]) -> None:
+    """Have it known that work which should have gone on has ended by a mistake of ours."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("%s has ended: %s", task.get_coro(), error, exc_info=error)
 
 
 def _pool_state(database: Database, config: DatabaseConfig) -> PoolState:

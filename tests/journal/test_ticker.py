@@ -320,3 +320,23 @@ async def test_two_workers_follow_foreign_writers_on_a_real_database(database: J
             before = one.latest
             await writer.execute("insert into t values (1000)")
             assert await one.wait_beyond(before) == before + 1
+
+
+async def test_a_ticker_goes_on_after_an_error_that_nobody_has_foreseen(
+    database: Journaled,
+) -> None:
+    await database.table("id int primary key")
+    connection = await database.connect()
+    failures = ["a mistake", "another"]
+
+    @asynccontextmanager
+    async def acquire() -> AsyncIterator[Any]:
+        if failures:
+            raise RuntimeError(failures.pop())
+        yield connection
+
+    async with Ticker(acquire) as ticker, asyncio.timeout(30):
+        await database.owner.execute("insert into t values (1)")
+        assert await ticker.wait_beyond(0) >= 1
+        assert ticker.losses == 0
+    assert failures == []

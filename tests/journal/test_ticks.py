@@ -77,16 +77,21 @@ async def _until_blocked(connection: asyncpg.Connection) -> None:
 
 async def test_ids_and_visibility_grow_together(counted: Journaled) -> None:
     """Tickers and writers at full speed: every tick sees all that the one before it saw."""
-    loops = 150
+    loops, writing = 150, 4
 
     async def write(base: int) -> None:
+        nonlocal writing
         connection = await counted.connect()
         for n in range(loops):
             await connection.execute("insert into t values ($1, 0)", base + n)
+        writing -= 1
 
     async def tick() -> list[int]:
         connection = await counted.connect()
-        return [await make_tick(connection) for _ in range(loops)]
+        made = []
+        while writing:
+            made.append(await make_tick(connection))
+        return made
 
     results = await asyncio.gather(
         *(write(base * loops) for base in range(4)), *(tick() for _ in range(3))

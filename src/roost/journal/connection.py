@@ -23,5 +23,6 @@ LOST: Final[tuple[type[Exception], ...]] = (
     OSError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
 """What it raises when the database is lost, or does not do what is asked for the moment."""

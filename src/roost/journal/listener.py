@@ -104,8 +104,9 @@ class Listener:
                 else:
                     await self._hear(newest)
                 self._begun = None
-            except self._lost as error:
-                _log.warning("the listener lost the database: %s", error)
+            except Exception as error:  # noqa: BLE001 -- a worker that hears no more serves what is old
+                is_known = isinstance(error, self._lost)
+                _log.warning("the listener lost the database: %s", error, exc_info=not is_known)
                 await asyncio.sleep(_RETRY)
 
     async def _is_put_back(self, newest: int) -> bool:

@@ -194,9 +194,10 @@ class Ticker:
         while True:
             try:
                 await self._look()
-            except self._lost as error:
+            except Exception as error:  # noqa: BLE001 -- a worker that looks no more is deaf for good
                 if failures == 0:
-                    _log.warning("the ticker lost the database: %s", error)
+                    is_known = isinstance(error, self._lost)
+                    _log.warning("the ticker lost the database: %s", error, exc_info=not is_known)
                 await self._set_connected(connected=False)
                 await self._rest(failures)
                 failures = min(failures + 1, 32)
