@@ -16,13 +16,10 @@ from roost.identity import administration
 from roost.settings import Settings
 from tests.executions.talking import API, claim, claims_nothing, data, make_task, patch, record
 from tests.support.schema import as_role, pool_config
+from tests.support.waiting import until_others_wait
 from tests.sync.follower import Follower
 
 CLAIMED = "$1, $2, gen_random_uuid(), 'a', null, null, null, null, 60, null"
-_WAITS = """
-select exists (select from pg_stat_activity
-where datname = current_database() and wait_event_type = 'Lock')
-"""
 
 
 class Home:
@@ -132,7 +129,7 @@ async def test_a_task_that_is_claimed_during_a_restore_stays_with_its_run(home: 
         restoring = asyncio.create_task(
             home.client.post(f"{API}/history/restore", json={"asOf": str(tick)})
         )
-        await _until_somebody_waits(home.beside)
+        await until_others_wait(home.beside)
         late = await make_task(home.client, title="made meanwhile")
         await say(home.client, late)
     answer = await restoring
@@ -148,11 +145,3 @@ async def test_a_task_that_is_claimed_during_a_restore_stays_with_its_run(home: 
 async def say(client: httpx.AsyncClient, task: str) -> None:
     answer = await client.post(f"{API}/tasks/{task}/messages", json={"text": "hello"})
     assert answer.status_code == 201, answer.text
-
-
-async def _until_somebody_waits(connection: Any) -> None:
-    """Within its own transaction, which others wait for."""
-    async with asyncio.timeout(20):
-        while not await connection.fetchval(_WAITS):
-            await connection.execute("select pg_stat_clear_snapshot()")
-            await asyncio.sleep(0.01)

@@ -7,11 +7,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.identity.conftest import Somebody, World, until
+from tests.identity.conftest import Somebody, World
+from tests.support.waiting import until_others_wait
 
 WORKSPACES = "/api/v1/workspaces"
-_WAITING = """select count(*) from pg_locks join pg_stat_activity using (pid)
-    where not granted and datname = current_database()"""
 ROLES = ("owner", "admin", "member", "viewer")
 
 
@@ -259,7 +258,7 @@ async def test_who_is_being_deactivated_does_not_become_the_owner(
             if way == "transfer"
             else identity_app.patch(path(ann, heir), json={"role": "owner"}, headers=ann.headers)
         )
-        await until(lambda: world.owner.fetchval(_WAITING))
+        await until_others_wait(world.owner)
     assert (await giving).status_code == 409
     assert await roles(world, ann) == {ann.id: "owner", heir.id: "member"}
 

@@ -19,6 +19,7 @@ from roost.identity.workspaces.housekeeping import clean_up, keep_clean
 from tests.db.rows import TABLES, TENANT_TABLES, fill
 from tests.identity.conftest import Somebody, World, until
 from tests.support.schema import as_role, pool_config
+from tests.support.waiting import until_others_wait
 
 WORKSPACES = "/api/v1/workspaces"
 
@@ -257,16 +258,6 @@ async def _deleted(world: World, ann: Somebody, days: float) -> tuple[str, dict[
     return f"{WORKSPACES}/{ann.workspace_id}/restore", {"origin": "http://roost.test"}
 
 
-async def _waiting(world: World, count: int) -> bool:
-    return bool(
-        await world.owner.fetchval(
-            "select count(distinct pid) = $1 from pg_locks join pg_stat_activity using (pid)"
-            " where not granted and datname = current_database()",
-            count,
-        )
-    )
-
-
 async def test_who_restores_in_time_keeps_the_workspace_although_the_purge_waits(
     identity_app: httpx.AsyncClient, world: World, ann: Somebody, fresh_roost_database: str
 ) -> None:
@@ -286,10 +277,10 @@ async def test_who_restores_in_time_keeps_the_workspace_although_the_purge_waits
             restoring = asyncio.create_task(
                 identity_app.post(to, headers={**headers, "cookie": f"roost_session={cookie}"})
             )
-            await until(lambda: _waiting(world, 1))
+            await until_others_wait(world.owner)
             await until(lambda: world.owner.fetchval(due))
             purging = asyncio.create_task(clean_up(world.database))
-            await until(lambda: _waiting(world, 2))
+            await until_others_wait(world.owner, 2)
         restored = await restoring
         assert (restored.status_code, await purging) == (200, 0), restored.text
     finally:
@@ -309,7 +300,7 @@ async def test_who_restores_while_it_is_purged_finds_nothing(
         restoring = asyncio.create_task(
             identity_app.post(to, headers={**headers, "cookie": f"roost_session={cookie}"})
         )
-        await until(lambda: _waiting(world, 1))
+        await until_others_wait(world.owner)
     answer = await restoring
     assert (answer.status_code, answer.json()["code"]) == (404, "WORKSPACE_NOT_FOUND")
     known = "select count(*) from workspaces where id = $1"

@@ -9,16 +9,11 @@ import pytest
 
 from roost.identity import administration
 from roost.identity.workspaces.service import slug_of
-from tests.identity.conftest import Somebody, World, until
+from tests.identity.conftest import Somebody, World
+from tests.support.waiting import until_others_wait
 
 WORKSPACES = "/api/v1/workspaces"
 ME = "/api/v1/users/me"
-_WAITING = """select count(distinct pid) from pg_locks join pg_stat_activity using (pid)
-    where not granted and datname = current_database()"""
-
-
-async def _wait(world: World, count: int) -> bool:
-    return bool(await world.owner.fetchval(_WAITING) >= count)
 
 
 async def test_a_new_workspace_belongs_to_who_made_it(
@@ -185,7 +180,7 @@ async def test_a_member_of_two_workspaces_deleted_at_once_gets_one_of_their_own(
             )
             for one in (ann, bob)
         ]
-        await until(lambda: _wait(world, 2))
+        await until_others_wait(world.owner, 2)
     answers = [deletion.result() for deletion in deletions]
     assert [answer.status_code for answer in answers] == [204, 204]
     by_session = {"cookie": f"roost_session={cookie}"}
@@ -308,7 +303,7 @@ async def test_who_was_an_owner_when_it_was_deleted_is_asked_not_when_the_wait_b
             "select from workspaces where id = $1 for update", ann.workspace_id
         )
         restoring = asyncio.create_task(identity_app.post(f"{path}/restore", headers=headers))
-        await until(lambda: _wait(world, 1))
+        await until_others_wait(world.owner)
         await world.owner.execute(
             "update memberships set role = 'admin' where workspace_id = $1", ann.workspace_id
         )
