@@ -74,6 +74,11 @@ class Executions(RuleBasedStateMachine):
         """Close what was opened."""
 
         async def close() -> None:
+            # Else they run out in the middle of a later game.
+            await self.superuser.execute(
+                "update executions set lease_expires_at = now() where lease_expires_at is not null"
+            )
+            await expire(self.database)
             await self.superuser.close()
             await self.database.close()
 
