@@ -80,6 +80,9 @@ end
 $function$;
 revoke all on function follow_task() from public;
 
+-- This function and the next run with the rights and the search path of their caller: to set a path
+-- for each call has PostgreSQL look it up twice.
+
 -- Locks a run, and first its task where a queued run is to begin; gives it with the end of its record.
 -- Each statement sees what was committed before it, so that the end is the end once the run is locked.
 create or replace function hold_execution(place uuid, wanted uuid, begins boolean)
@@ -88,7 +91,7 @@ returns table (
     lease_seconds integer, is_overdue boolean, since timestamptz, now timestamptz,
     last_number integer, last_at timestamptz, last_base integer, last_hash text
 )
-language plpgsql volatile set search_path = pg_catalog, pg_temp
+language plpgsql volatile
 -- A plan made while the tables are small is kept when they are large.
 set enable_seqscan = off
 as $function$
@@ -131,7 +134,7 @@ create or replace function claim_execution(
     labelled text[], only_task uuid, seconds integer, trace text
 )
 returns table (run public.executions, task public.tasks)
-language plpgsql volatile set search_path = pg_catalog, pg_temp
+language plpgsql volatile
 -- A plan made while the tables are small is kept when they are large: each search has its index.
 set enable_seqscan = off
 set enable_sort = off
