@@ -55,11 +55,12 @@ def route(endpoint: Endpoint) -> str:
 def commands(command: Any = None, path: str = "roost") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 -- Typer's own kind
     """Give each command that can be run, by its full name."""
     command = command or get_command(command_line)
-    if not hasattr(command, "list_commands"):
+    inner = getattr(command, "commands", None)
+    if inner is None:
         yield path, command
         return
-    for name in command.list_commands(None):
-        yield from commands(command.get_command(None, name), f"{path} {name}")
+    for name, each in inner.items():
+        yield from commands(each, f"{path} {name}")
 
 
 def parameters(command: Any) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401 -- Typer's own kind

@@ -18,6 +18,12 @@ update users set is_active = false from access_tokens t where t.user_id = users.
 """
 
 
+async def flush(authenticator: DatabaseAuthenticator, caplog: pytest.LogCaptureFixture) -> None:
+    """Note what was refused, and have the log caught that tells of the rest."""
+    with caplog.at_level("INFO", logger="roost.identity"):
+        await authenticator.refusals.flush()
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -88,8 +94,7 @@ async def test_a_token_that_nobody_has_is_a_line_in_the_log(
     for secret in (credentials.new_access_token(), "roost_nonsense", ""):
         by = {"authorization": f"Bearer {secret}"}
         assert (await rooms.get(f"{API}/users/me", headers=by)).status_code == 401
-    with caplog.at_level("INFO", logger="roost.identity"):
-        await authenticator.refusals.flush()
+    await flush(authenticator, caplog)
     assert "1 tokens that nobody has, or had, were refused" in caplog.text
     assert await world.owner.fetchval("select count(*) from audit_events") == before
 
@@ -114,15 +119,13 @@ async def test_made_up_tokens_of_one_address_hide_no_stolen_one_of_another(
         # All of one site: its hosts count together.
         await use(credentials.new_access_token(), f"2001:db8::{number % 50:x}")
     await use(ann.token, "192.0.2.1")
-    with caplog.at_level("INFO", logger="roost.identity"):
-        await authenticator.refusals.flush()
+    await flush(authenticator, caplog)
     assert "10 tokens that nobody has, or had, were refused" in caplog.text
     assert "240 refused tokens were too many at once to look into" in caplog.text
     told = await world.owner.fetch("select * from audit_events where action = 'login.failed'")
     assert [(row["credential_id"], row["address"]) for row in told] == [(ann.token_id, "192.0.2.1")]
     await use(credentials.new_access_token(), "2001:db8::1")
-    with caplog.at_level("INFO", logger="roost.identity"):
-        await authenticator.refusals.flush()
+    await flush(authenticator, caplog)
     assert "1 tokens that nobody" in caplog.text, "after a flush there is room again"
 
 
@@ -134,8 +137,7 @@ async def test_tokens_of_many_addresses_are_bounded_together(
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
             by = {"authorization": f"Bearer {credentials.new_access_token()}"}
             assert (await client.get(f"{API}/users/me", headers=by)).status_code == 401
-    with caplog.at_level("INFO", logger="roost.identity"):
-        await authenticator.refusals.flush()
+    await flush(authenticator, caplog)
     assert "200 tokens that nobody has, or had, were refused" in caplog.text
     assert "10 refused tokens were too many" in caplog.text
 

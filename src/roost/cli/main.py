@@ -1,7 +1,7 @@
 """The `roost` command's list of sub-commands; each is loaded when it is called."""
 
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ _COMMANDS: Final = {
 """Where each is: a function, or the list of the commands below it."""
 
 
-class _Loaded(MutableMapping[str, Any]):
+class _Loaded(Mapping[str, Any]):
     """The commands by name: all names are known, and each is loaded when it is asked for."""
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 -- Typer's own kind
@@ -45,12 +45,6 @@ class _Loaded(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(_COMMANDS)
 
-    def __setitem__(self, name: str, command: Any) -> None:  # noqa: ANN401 -- Typer's own kind
-        raise NotImplementedError
-
-    def __delitem__(self, name: str) -> None:
-        raise NotImplementedError
-
 
 class Commands(TyperGroup):
     """Loads a command when it is asked for; to list them all loads them all."""
@@ -58,7 +52,7 @@ class Commands(TyperGroup):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 -- Typer's own
         """Know the commands by name."""
         super().__init__(*args, **options)
-        self.commands = _Loaded()
+        self.commands = _Loaded()  # type: ignore[assignment]  # nothing is added to it
 
 
 app = typer.Typer(
