@@ -40,12 +40,12 @@ async def test_everything_of_the_runs_time_is_told_in_order(
 
     items = await whole(alice, run)
 
-    assert told(items) == [
-        "task /status",
+    seen = told(items)
+    assert sorted(seen[3:5]) == ["starting > running", "step 1"]
+    assert [*seen[:3], *seen[5:]] == [
         "None > starting",
+        "task /status",
         "said hello",
-        "step 1",
-        "starting > running",
         "task /title",
         "step 2",
         "running > running",
@@ -55,7 +55,7 @@ async def test_everything_of_the_runs_time_is_told_in_order(
         "task /status",
         "running > completed",
         "task /branch,/completedAt,/status",
-    ] or told(items)[3:5] == ["starting > running", "step 1"]
+    ]
     times = [item["at"] for item in items]
     assert times == sorted(times)
     actors = {item["event"]["actorId"] for item in items if item["kind"] == "event"}
@@ -100,8 +100,8 @@ async def test_a_run_that_nobody_kept_alive_ends_stale(
     await superuser.execute("select expire_executions()")
     await change(alice, task, title="Later")
     assert told(await whole(alice, run)) == [
-        "task /status",
         "None > starting",
+        "task /status",
         "starting > stale",
         "task /status",
     ]
@@ -114,7 +114,7 @@ async def test_a_queued_run_begins_with_its_waiting(alice: httpx.AsyncClient) ->
     await say(alice, task, "while it waits")
     assert told(await whole(alice, run)) == ["None > queued", "said while it waits"]
     await claim(alice, taskId=task)
-    assert told(await whole(alice, run))[2:] == ["task /status", "queued > starting"]
+    assert told(await whole(alice, run))[2:] == ["queued > starting", "task /status"]
 
 
 async def test_a_later_run_of_the_same_task_has_a_time_of_its_own(

@@ -1,8 +1,9 @@
 """Claims: the next fitting task, leased to whoever asks, with the secrets to work on it."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from roost.executions import queries
 from roost.executions.model import Claim
 from roost.identity.audit.trail import Trail
 from roost.identity.tables import memberships, workspaces
+from roost.tasks.queries import task_of_row
 from roost.tasks.tables import tasks
 from roost.web.principal import Principal, permissions_of
 
@@ -53,14 +55,33 @@ class _Home(msgspec.Struct):
     role: str
 
 
+class _Claimed(msgspec.Struct):
+    """What `claim_execution` gives."""
+
+    run: dict[str, msgspec.Raw]
+    task: dict[str, msgspec.Raw]
+    steps: int
+    environment: msgspec.Raw
+    has_secrets: bool
+    xid: str
+
+
+_claimed: Final = msgspec.json.Decoder(_Claimed)
+_id: Final = msgspec.json.Decoder(UUID | None)
+_number: Final = msgspec.json.Decoder(int)
+
+
 class Lease(msgspec.Struct, frozen=True):
-    """A claim that was granted: the run as JSON, with its task; `xid` is the transaction's."""
+    """A claim that was granted: the run as it is shown, with its task.
+
+    `xid` is that of the claim's transaction.
+    """
 
     workspace_id: UUID
     execution_id: UUID
     environment_id: UUID | None
     version: int = 0
-    body: str = ""
+    shown: Mapping[str, object] = MappingProxyType({})
     has_secrets: bool = True
     xid: str = ""
 
@@ -79,16 +100,22 @@ def _places(claim: Claim) -> dict[str, Any]:
 
 
 def _lease(row: Any, workspace_id: UUID) -> Lease | None:  # noqa: ANN401 -- a record
-    if row is None:
+    if row is None or row["claimed"] is None:
         return None
+    claimed = _claimed.decode(row["claimed"])
+    shown = {
+        **queries.execution_of_row(claimed.run, claimed.steps),
+        "task": task_of_row(claimed.task),
+        "environment": claimed.environment,
+    }
     return Lease(
         workspace_id,
-        row["id"],
-        row["environment_id"],
-        row["version"],
-        row["body"],
-        row["has_secrets"],
-        row["xid"],
+        _id.decode(claimed.run["id"]),
+        _id.decode(claimed.run["environment_id"]),
+        _number.decode(claimed.run["version"]),
+        shown,
+        claimed.has_secrets,
+        claimed.xid,
     )
 
 

@@ -9,7 +9,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
-    Table,
     Text,
     Uuid,
     bindparam,
@@ -21,18 +20,16 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
-    true,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from roost.db.jsontext import Finished, object_text
 from roost.db.keyset import Ordering
+from roost.db.rowjson import Row, moments_of, renamed
 from roost.db.statements import SHAPES, Statement, compiled
-from roost.db.tenancy import TENANT_ID, TRANSACTION_ID, USER_ID, change_cte, tenant_read
-from roost.environments.tables import environment_secrets, environments
+from roost.db.tenancy import TENANT_ID, USER_ID, change_cte, tenant_read
 from roost.executions.tables import executions, steps
-from roost.tasks.queries import task_json
 from roost.tasks.tables import tasks
 from roost.web.lists import Listing
 
@@ -40,6 +37,33 @@ _c = executions.c
 _PLAIN: Final = frozenset({"status"})
 _WORKSPACE: Final[ColumnElement[Any]] = bindparam("workspace", type_=Uuid)
 _mine = (_c.workspace_id == _WORKSPACE) & (_c.id == bindparam("execution", type_=Uuid))
+
+
+_WIRE: Final[Mapping[str, str]] = {
+    "id": "id",
+    "workspaceId": "workspace_id",
+    "taskId": "task_id",
+    "environmentId": "environment_id",
+    "agent": "agent",
+    "agentVersion": "agent_version",
+    "status": "status",
+    "claimedBy": "claimed_by",
+    "leaseSeconds": "lease_seconds",
+    "leaseExpiresAt": "lease_expires_at",
+    "heartbeatAt": "heartbeat_at",
+    "input": "input",
+    "output": "output",
+    "error": "error",
+    "traceId": "trace_id",
+    "createdBy": "created_by",
+    "version": "version",
+    "createdAt": "created_at",
+    "updatedAt": "updated_at",
+    "startedAt": "started_at",
+    "finishedAt": "finished_at",
+}
+"""The wire's names of a run's columns, in their order."""
+_MOMENTS: Final = moments_of(executions)
 
 
 def execution_json(
@@ -56,32 +80,27 @@ def execution_json(
     origin = object_text({"id": c.forked_from_id, "step": c.forked_from_step})
     used = object_text({"tokensIn": c.tokens_in, "tokensOut": c.tokens_out, "cost": c.cost})
     fields = {
-        "id": c.id,
-        "workspaceId": c.workspace_id,
-        "taskId": c.task_id,
-        "environmentId": c.environment_id,
-        "agent": c.agent,
-        "agentVersion": c.agent_version,
-        "status": c.status,
-        "claimedBy": c.claimed_by,
-        "leaseSeconds": c.lease_seconds,
-        "leaseExpiresAt": c.lease_expires_at,
-        "heartbeatAt": c.heartbeat_at,
+        **{name: c[column] for name, column in _WIRE.items()},
         "forkedFrom": Finished(case((c.forked_from_id.is_not(None), origin), else_=null())),
-        "input": c.input,
-        "output": c.output,
-        "error": c.error,
         "usage": Finished(used),
-        "traceId": c.trace_id,
         "stepCount": Finished(cast(func.coalesce(last, 0), Text)),
-        "createdBy": c.created_by,
-        "version": c.version,
-        "createdAt": c.created_at,
-        "updatedAt": c.updated_at,
-        "startedAt": c.started_at,
-        "finishedAt": c.finished_at,
     }
     return object_text({**fields, **(extra or {})}, plain=_PLAIN)
+
+
+def execution_of_row(row: Row, step_count: int) -> dict[str, object]:
+    """Give one run as `execution_json` writes it, from a row that PostgreSQL wrote itself."""
+    origin = {"id": row["forked_from_id"], "step": row["forked_from_step"]}
+    return {
+        **renamed(row, _WIRE, _MOMENTS),
+        "forkedFrom": None if bytes(row["forked_from_id"]) == b"null" else origin,
+        "usage": {
+            "tokensIn": row["tokens_in"],
+            "tokensOut": row["tokens_out"],
+            "cost": row["cost"],
+        },
+        "stepCount": step_count,
+    }
 
 
 _FIELDS: Final = {column.name: column for column in _c}
@@ -278,32 +297,6 @@ TASK_STATUS: Final = compiled(
 )
 
 
-class _Fields:
-    """The fields of a row that a function gives back, as if they were a table's columns."""
-
-    def __init__(self, name: str, table: Table) -> None:
-        self._name = name
-        self._table = table
-
-    def __getitem__(self, field: str) -> ColumnElement[Any]:
-        return literal_column(f"(f.{self._name}).{field}", self._table.c[field].type)
-
-    def __getattr__(self, field: str) -> ColumnElement[Any]:
-        return self[field]
-
-
-def _claimed_environment() -> ColumnElement[str]:
-    c, run = environments.c, _Fields("run", executions)
-    shown = object_text(
-        {"id": c.id, "name": c.name, "repository": c.repository, "config": c.config}
-    )
-    return (
-        select(shown)
-        .where(c.workspace_id == run.workspace_id, c.id == run.environment_id)
-        .scalar_subquery()
-    )
-
-
 _CLAIM_PLACES: Final[Mapping[str, Any]] = {
     "new_id": Uuid,
     "agent": Text,
@@ -317,40 +310,15 @@ _CLAIM_PLACES: Final[Mapping[str, Any]] = {
 
 
 def _claim(*, alone: bool) -> Statement:
-    """Claim; `alone` brings its own context. No row when nothing waits."""
+    """Claim; `alone` brings its own context. One value, null when nothing waits."""
     place: ColumnElement[Any] = TENANT_ID if alone else _WORKSPACE
     whom: ColumnElement[Any] = USER_ID if alone else bindparam("user", type_=Uuid)
     places = [bindparam(name, type_=kind) for name, kind in _CLAIM_PLACES.items()]
     # The function runs after the tenant is set, for each of its statements is planned within it.
-    claimed = func.claim_execution(place, whom, *places).table_valued(
-        column("run"), column("task"), name="f"
-    )
-    run, task = _Fields("run", executions), _Fields("task", tasks)
-    extra = {
-        "task": Finished(task_json(task)),
-        "environment": Finished(_claimed_environment()),
-    }
-    secrets = environment_secrets.c
-    sealed = (
-        select(literal_column("1"))
-        .where(
-            secrets.workspace_id == run.workspace_id, secrets.environment_id == run.environment_id
-        )
-        .exists()
-    )
-    body = select(
-        run.id.label("id"),
-        run.version.label("version"),
-        run.environment_id.label("environment_id"),
-        execution_json(run, extra).label("body"),
-        sealed.label("has_secrets"),
-        TRANSACTION_ID.label("xid"),
-    )
+    claimed = select(func.claim_execution(place, whom, *places, type_=JSON).label("claimed"))
     if alone:
-        body = body.select_from(change_cte().join(claimed.lateral("f"), true()))
-    else:
-        body = body.select_from(claimed)
-    return compiled("select executions.claim", body)
+        claimed = claimed.select_from(change_cte())
+    return compiled("select executions.claim", claimed)
 
 
 CLAIM: Final = _claim(alone=False)

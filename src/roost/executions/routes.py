@@ -15,6 +15,7 @@ from roost.executions import queries
 from roost.executions.claiming import (
     WRITE,
     Lease,
+    claim_alone,
     claim_anywhere,
     claim_within,
     hand_over_secrets,
@@ -42,10 +43,10 @@ from roost.tasks.service import in_range
 from roost.telemetry.trace_context import read_traceparent
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
-from roost.web.etag import expected_version
+from roost.web.etag import expected_version, version_tag
 from roost.web.kit import Kit, context_of, created, found, tagged
 from roost.web.query import invalid
-from roost.web.reply import Reply, empty, item
+from roost.web.reply import Reply, empty, encoded, item
 from roost.web.shown import Shown
 
 READ: Final = "executions:read"
@@ -182,7 +183,9 @@ class ExecutionRoutes:
         database, places = self.kit.database, [call.principal.workspace_id]
         if claim.any_workspace:
             places = await workspaces_to_claim_in(database, context, call.principal)
-        lease = await claim_anywhere(database, context, places, claim)
+            lease = await claim_anywhere(database, context, places, claim)
+        else:
+            lease = await claim_alone(database, context, claim)
         if lease is None:
             await require_what_is_named(database, context, places, claim)
             return empty()
@@ -260,8 +263,8 @@ _NONE: Final = '"secrets":{}}}'
 
 
 def _leased(lease: Lease, secrets: dict[str, str]) -> Reply:
-    body = f'{lease.body[:-1]},"secrets":{msgspec.json.encode(secrets).decode()}}}'
-    reply = tagged(body, lease.version, 201)
+    reply = encoded({**lease.shown, "secrets": secrets}, 201)
+    reply.header("etag", version_tag(lease.version))
     reply.header("location", f"{_ALL}/{lease.execution_id}")
     reply.header("cache-control", "no-store")
     return reply

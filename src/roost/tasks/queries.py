@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSON
 
 from roost.db.jsontext import Finished, array_text, object_text
+from roost.db.rowjson import Row, moments_of, renamed
 from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, TRANSACTION_ID, change_cte, tenant_read
 from roost.tasks.filters import CONDITIONS, ORDERINGS, lexemes, likeness
@@ -58,6 +59,7 @@ WIRE: Mapping[str, str] = {
 }
 """The wire's names of a task's columns, in their order."""
 _PLAIN = frozenset({"status", "priority", "mode"})
+_MOMENTS = moments_of(tasks)
 WRITTEN = tuple(
     name
     for name in WIRE.values()
@@ -70,6 +72,11 @@ def task_json(columns: Any, extra: Mapping[str, Any] | None = None) -> ColumnEle
     """Write one task as JSON text, from a table's or sub-select's columns."""
     fields = {wire: columns[name] for wire, name in WIRE.items()}
     return object_text({**fields, **(extra or {})}, plain=_PLAIN)
+
+
+def task_of_row(row: Row) -> dict[str, object]:
+    """Give one task as `task_json` writes it, from a row that PostgreSQL wrote by `row_to_json`."""
+    return renamed(row, WIRE, _MOMENTS)
 
 
 TASKS = Listing(

@@ -128,12 +128,13 @@ revoke all on function hold_execution(uuid, uuid, boolean) from public;
 grant execute on function hold_execution(uuid, uuid, boolean) to roost_app;
 
 -- Leases the next fitting task to a claimant, by priority, then by age; of equal priority, runs that
--- wait in the queue come first. Gives the run and its task, or nothing.
+-- wait in the queue come first. Gives the run and its task as rows, how many steps the run has, the
+-- environment as it is shown, whether that has secrets, and the transaction; null when nothing fits.
 create or replace function claim_execution(
     place uuid, whom uuid, new_id uuid, named text, of_version text, only_in uuid,
     labelled text[], only_task uuid, seconds integer, trace text
 )
-returns table (run public.executions, task public.tasks)
+returns json
 language plpgsql volatile
 -- A plan made while the tables are small is kept when they are large: each search has its index.
 set enable_seqscan = off
@@ -141,38 +142,73 @@ set enable_sort = off
 as $function$
 declare
     is_plain constant boolean := only_in is null and labelled is null and only_task is null;
-    -- Of what a claim asks for, only what it asks for: each has a plan of its own then.
-    fits constant text := concat(
-        case when only_in is not null then ' and t.environment_id = $3' end,
-        case when labelled is not null then ' and t.labels @> $4' end,
-        case when only_task is not null then ' and t.id = $5' end
-    );
-    -- `offset 0` has the runs of a task looked up; a join may read all the runs of the workspace.
-    waiting constant text := $sql$
-        from public.tasks t
-        where t.workspace_id = $1 and t.status = 'pending' and t.archived_at is null
-            and (t.assignee_id is null or t.assignee_id = $2)
-            and not exists (
-                select from public.executions o
-                where o.workspace_id = $1 and o.task_id = t.id
-                    and o.status in ('queued', 'starting', 'running', 'awaiting_input')
-                offset 0
-            )$sql$ || fits || $sql$
-        order by array_position('{urgent,high,medium,low}'::text[], t.priority),
-            t.created_at, t.id
-        limit 1 $sql$;
+    has_queue boolean;
+    fits text;
+    waiting text;
     queued_run uuid;
     queued_rank integer;
     first_rank integer;
     found_run uuid;
     found_task uuid;
+    found_environment uuid;
+    moment timestamptz;
+    until timestamptz;
+    run public.executions;
+    task public.tasks;
+    steps integer := 0;
+    environment json;
+    has_secrets boolean := false;
 begin
     for turn in 1..5 loop
         queued_run := null;
         first_rank := null;
-        if exists (
+        found_run := null;
+        found_task := null;
+        if is_plain then
+            -- What is `waiting`, with a plan that is kept, as long as there is no queue.
+            select t.id, t.environment_id into found_task, found_environment
+            from public.tasks t
+            where t.workspace_id = place and t.status = 'pending' and t.archived_at is null
+                and (t.assignee_id is null or t.assignee_id = whom)
+                and not exists (
+                    select from public.executions o
+                    where o.workspace_id = place and o.task_id = t.id
+                        and o.status in ('queued', 'starting', 'running', 'awaiting_input')
+                    offset 0
+                )
+                and not exists (
+                    select from public.executions e where e.workspace_id = place and e.status = 'queued'
+                )
+            order by array_position('{urgent,high,medium,low}'::text[], t.priority),
+                t.created_at, t.id
+            limit 1 for no key update skip locked;
+        end if;
+        has_queue := found_task is null and exists (
             select from public.executions e where e.workspace_id = place and e.status = 'queued'
-        ) then
+        );
+        if waiting is null and (has_queue or not is_plain) then
+            -- Of what a claim asks for, only what it asks for: each has a plan of its own then.
+            fits := concat(
+                case when only_in is not null then ' and t.environment_id = $3' end,
+                case when labelled is not null then ' and t.labels @> $4' end,
+                case when only_task is not null then ' and t.id = $5' end
+            );
+            -- `offset 0` has the runs of a task looked up; a join may read all the runs of the workspace.
+            waiting := $sql$
+                from public.tasks t
+                where t.workspace_id = $1 and t.status = 'pending' and t.archived_at is null
+                    and (t.assignee_id is null or t.assignee_id = $2)
+                    and not exists (
+                        select from public.executions o
+                        where o.workspace_id = $1 and o.task_id = t.id
+                            and o.status in ('queued', 'starting', 'running', 'awaiting_input')
+                        offset 0
+                    )$sql$ || fits || $sql$
+                order by array_position('{urgent,high,medium,low}'::text[], t.priority),
+                    t.created_at, t.id
+                limit 1 $sql$;
+        end if;
+        if has_queue then
             execute $sql$
                 select e.id, e.rank
                 from public.executions e
@@ -199,78 +235,85 @@ begin
         end if;
         if queued_run is not null and (first_rank is null or first_rank >= queued_rank) then
             found_run := queued_run;
-            select e.task_id into found_task
-            from public.executions e where e.workspace_id = place and e.id = found_run;
-        elsif is_plain then
-            -- What is `waiting`, with a plan that is kept.
-            select t.id into found_task
-            from public.tasks t
-            where t.workspace_id = place and t.status = 'pending' and t.archived_at is null
-                and (t.assignee_id is null or t.assignee_id = whom)
-                and not exists (
-                    select from public.executions o
-                    where o.workspace_id = place and o.task_id = t.id
-                        and o.status in ('queued', 'starting', 'running', 'awaiting_input')
-                    offset 0
-                )
-            order by array_position('{urgent,high,medium,low}'::text[], t.priority),
-                t.created_at, t.id
-            limit 1 for no key update skip locked;
-        else
-            execute 'select t.id' || waiting || 'for no key update skip locked'
-            into found_task using place, whom, only_in, labelled, only_task;
+            select e.task_id, t.environment_id into found_task, found_environment
+            from public.executions e
+            join public.tasks t on t.workspace_id = place and t.id = e.task_id
+            where e.workspace_id = place and e.id = found_run;
+        elsif has_queue or not is_plain then
+            execute 'select t.id, t.environment_id' || waiting || 'for no key update skip locked'
+            into found_task, found_environment using place, whom, only_in, labelled, only_task;
         end if;
         if found_task is null then
             -- What an overdue run has held may be the next.
             exit when public.expire_executions(place) = 0;
+            continue;
+        end if;
+        moment := clock_timestamp();
+        until := moment + make_interval(secs => seconds);
+        -- Now that the task is locked nobody starts another run of it. One may have been started
+        -- since the search began to look, which sees it as it was then.
+        if found_run is null then
+            insert into public.executions as e (
+                workspace_id, id, task_id, environment_id, agent, agent_version, status, claimed_by,
+                lease_seconds, lease_expires_at, heartbeat_at, trace_id, created_by, started_at, input
+            )
+            values (
+                place, new_id, found_task, found_environment, named, of_version, 'starting', whom,
+                seconds, until, moment, trace, whom, moment, (
+                    -- What was asked of a run that its worker left is asked of the next.
+                    select case when e.status = 'stale' then e.input end
+                    from public.executions e
+                    where e.workspace_id = place and e.task_id = found_task and e.started_at is not null
+                    order by e.started_at desc limit 1
+                )
+            )
+            on conflict (workspace_id, task_id) where status in ('starting', 'running', 'awaiting_input')
+            do nothing
+            returning e.* into run;
+            continue when not found;
         else
-            -- Now that the task is locked nobody starts another run of it. One may have been started
-            -- since the search began to look, which sees it as it was then.
             -- A lease is what makes a run live; by its state it would be looked for among all leases.
-            exit when not exists (
+            continue when exists (
                 select from public.executions o
                 where o.workspace_id = place and o.task_id = found_task
                     and o.lease_expires_at is not null
             );
-            found_task := null;
-            found_run := null;
+            update public.executions e
+            set status = 'starting', environment_id = found_environment, agent = named,
+                agent_version = coalesce(of_version, e.agent_version), claimed_by = whom,
+                lease_seconds = seconds, lease_expires_at = until, heartbeat_at = moment,
+                trace_id = coalesce(trace, e.trace_id), started_at = moment, updated_at = moment,
+                version = e.version + 1
+            where e.workspace_id = place and e.id = found_run
+            returning e.* into run;
+            select coalesce(max(s.number), 0) into steps
+            from public.steps s where s.workspace_id = place and s.execution_id = found_run;
         end if;
+        update public.tasks t
+        set status = 'in_progress', completed_at = null, updated_at = moment, version = t.version + 1
+        where t.workspace_id = place and t.id = found_task
+        returning t.* into task;
+        task.search := null;
+        exit;
     end loop;
-    if found_task is null then
-        return;
+    if task.id is null then
+        return null;
     end if;
-    update public.tasks t
-    set status = 'in_progress', completed_at = null, updated_at = clock_timestamp(), version = t.version + 1
-    where t.workspace_id = place and t.id = found_task
-    returning t.* into task;
-    if found_run is null then
-        insert into public.executions as e (
-            workspace_id, id, task_id, environment_id, agent, agent_version, status, claimed_by,
-            lease_seconds, lease_expires_at, heartbeat_at, trace_id, created_by, started_at, input
+    if run.environment_id is not null then
+        select row_to_json(shown), exists (
+            select from public.environment_secrets s
+            where s.workspace_id = place and s.environment_id = shown.id
         )
-        values (
-            place, new_id, task.id, task.environment_id, named, of_version, 'starting', whom,
-            seconds, clock_timestamp() + make_interval(secs => seconds), clock_timestamp(), trace, whom,
-            clock_timestamp(), (
-                -- What was asked of a run that its worker left is asked of the next.
-                select case when e.status = 'stale' then e.input end
-                from public.executions e
-                where e.workspace_id = place and e.task_id = task.id and e.started_at is not null
-                order by e.started_at desc limit 1
-            )
-        )
-        returning e.* into run;
-    else
-        update public.executions e
-        set status = 'starting', environment_id = task.environment_id, agent = named,
-            agent_version = coalesce(of_version, e.agent_version), claimed_by = whom,
-            lease_seconds = seconds, lease_expires_at = clock_timestamp() + make_interval(secs => seconds),
-            heartbeat_at = clock_timestamp(), trace_id = coalesce(trace, e.trace_id), started_at = clock_timestamp(),
-            updated_at = clock_timestamp(), version = e.version + 1
-        where e.workspace_id = place and e.id = found_run
-        returning e.* into run;
+        into environment, has_secrets
+        from (
+            select e.id, e.name, e.repository, e.config
+            from public.environments e where e.workspace_id = place and e.id = run.environment_id
+        ) shown;
     end if;
-    return next;
+    return json_build_object(
+        'run', run, 'task', task, 'steps', steps, 'environment', environment,
+        'has_secrets', coalesce(has_secrets, false), 'xid', pg_current_xact_id()::text
+    );
 end
 $function$;
 revoke all on function claim_execution(
