@@ -7,7 +7,7 @@ import pytest
 
 _RUNS = 2000
 _CLAIM = """
-select claim_execution($1, $2, gen_random_uuid(), 'a', null, null, null, null, 60, null)
+select claim_next_task($1, $2, gen_random_uuid(), 'a', null, null, null, null, 60, null)
 """
 _READ = (
     "select sum(seq_tup_read + idx_tup_fetch) from pg_stat_xact_user_tables"

@@ -35,6 +35,9 @@ async def _is_what_is_read(client: httpx.AsyncClient, answer: httpx.Response) ->
     """Hold a claim's answer against what is read; gives the run."""
     assert answer.status_code == 201, answer.text
     run = _exactly(answer.text)["data"]
+    for path in f"/executions/{run['id']}", f"/tasks/{run['taskId']}":
+        text = (await client.get(f"{API}{path}")).text
+        assert text.removeprefix('{"data":{').removesuffix("}}") in answer.text
     task, environment, secrets = (run.pop(name) for name in ("task", "environment", "secrets"))
     assert run == await _read(client, f"/executions/{run['id']}")
     assert task == await _read(client, f"/tasks/{run['taskId']}")

@@ -18,6 +18,7 @@ from tests.executions.talking import (
     run_of,
 )
 from tests.support.house import House
+from tests.support.waiting import until_others_wait
 
 
 async def test_a_claim_leases_the_task_and_moves_it_on(alice: httpx.AsyncClient) -> None:
@@ -174,6 +175,38 @@ async def test_fifty_claimers_share_the_work_without_doubles(alice: httpx.AsyncC
     )
     assert len(claimed) == 150
     assert set(claimed.values()) == {1}
+
+
+async def test_a_claim_goes_on_to_the_next_task_when_a_run_of_the_first_was_just_begun(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    urgent = await make_task(alice, priority="urgent")
+    other = await make_task(alice)
+    async with superuser.transaction():
+        # As nobody does it here: without the lock of the task, after the search has looked.
+        await superuser.execute(
+            "insert into executions"
+            " (workspace_id, id, task_id, status, lease_seconds, lease_expires_at)"
+            " select workspace_id, gen_random_uuid(), id, 'running', 60, now() + interval '1 hour'"
+            " from tasks where id = $1",
+            urgent,
+        )
+        claiming = asyncio.create_task(claim(alice))
+        await until_others_wait(superuser)
+    assert (await claiming)["taskId"] == other
+    assert (await data(alice, f"/tasks/{urgent}"))["status"] == "pending"
+    assert await claims_nothing(alice)
+
+
+async def test_claims_at_once_get_the_queued_run_and_the_waiting_tasks(
+    alice: httpx.AsyncClient,
+) -> None:
+    for _ in range(25):
+        tasks = [await make_task(alice) for _ in range(8)]
+        made = await alice.post(f"{API}/executions", json={"taskId": tasks[-1]})
+        assert made.status_code == 201, made.text
+        got = await asyncio.gather(*(claim(alice) for _ in tasks))
+        assert sorted(run["taskId"] for run in got) == sorted(tasks)
 
 
 async def test_each_of_as_many_claimers_as_tasks_gets_one_at_once(

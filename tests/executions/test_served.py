@@ -124,7 +124,7 @@ async def test_a_task_that_is_claimed_during_a_restore_stays_with_its_run(home: 
     await home.beside.fetchval("select journal.make_tick()")
     found = await home.beside.fetchrow("select workspace_id, created_by from tasks limit 1")
     async with home.beside.transaction():
-        claimed = f"select claim_execution({CLAIMED}) -> 'run' ->> 'task_id'"
+        claimed = f"select claim_next_task({CLAIMED}) -> 'run' ->> 'task_id'"
         assert await home.beside.fetchval(claimed, *found) == worked
         restoring = asyncio.create_task(
             home.client.post(f"{API}/history/restore", json={"asOf": str(tick)})

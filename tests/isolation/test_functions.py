@@ -100,7 +100,7 @@ async def test_every_other_function_of_the_journal_is_closed_or_harmless(tenants
         "journal.tick_lock()",
         "principal_changed()",
         # With the rights of its caller, under row-level security like any statement.
-        "claim_execution(uuid,uuid,uuid,text,text,uuid,text[],uuid,integer,text)",
+        "claim_next_task(uuid,uuid,uuid,text,text,uuid,text[],uuid,integer,text)",
         "hold_execution(uuid,uuid,boolean)",
         # Of images that the caller has, or of entries that row-level security lets them read.
         "journal.fields_of(text)",

@@ -20,7 +20,7 @@ _text = msgspec.json.Decoder(str)
 
 
 def moment(value: msgspec.Raw) -> msgspec.Raw | str | None:
-    """Write a moment as `jsontext.rfc3339` does; null outside of the years 1 to 9999."""
+    """Write a moment as `jsontext.rfc3339` does; null where its year is not one of 1 to 9999."""
     written = bytes(value)
     if len(written) == _WHOLE and written.endswith(_UTC):  # as nearly all are
         return msgspec.Raw(written.removesuffix(_UTC) + b'Z"')

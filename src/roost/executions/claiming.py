@@ -55,8 +55,8 @@ class _Home(msgspec.Struct):
     role: str
 
 
-class _Claimed(msgspec.Struct):
-    """What `claim_execution` gives."""
+class _Given(msgspec.Struct):
+    """What `claim_next_task` gives."""
 
     run: dict[str, msgspec.Raw]
     task: dict[str, msgspec.Raw]
@@ -66,7 +66,7 @@ class _Claimed(msgspec.Struct):
     xid: str
 
 
-_claimed: Final = msgspec.json.Decoder(_Claimed)
+_given: Final = msgspec.json.Decoder(_Given)
 _id: Final = msgspec.json.Decoder(UUID | None)
 _number: Final = msgspec.json.Decoder(int)
 
@@ -102,7 +102,7 @@ def _places(claim: Claim) -> dict[str, Any]:
 def _lease(row: Any, workspace_id: UUID) -> Lease | None:  # noqa: ANN401 -- a record
     if row is None or row["claimed"] is None:
         return None
-    claimed = _claimed.decode(row["claimed"])
+    claimed = _given.decode(row["claimed"])
     shown = {
         **queries.execution_of_row(claimed.run, claimed.steps),
         "task": task_of_row(claimed.task),

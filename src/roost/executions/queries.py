@@ -315,7 +315,7 @@ def _claim(*, alone: bool) -> Statement:
     whom: ColumnElement[Any] = USER_ID if alone else bindparam("user", type_=Uuid)
     places = [bindparam(name, type_=kind) for name, kind in _CLAIM_PLACES.items()]
     # The function runs after the tenant is set, for each of its statements is planned within it.
-    claimed = select(func.claim_execution(place, whom, *places, type_=JSON).label("claimed"))
+    claimed = select(func.claim_next_task(place, whom, *places, type_=JSON).label("claimed"))
     if alone:
         claimed = claimed.select_from(change_cte())
     return compiled("select executions.claim", claimed)

@@ -130,7 +130,7 @@ grant execute on function hold_execution(uuid, uuid, boolean) to roost_app;
 -- Leases the next fitting task to a claimant, by priority, then by age; of equal priority, runs that
 -- wait in the queue come first. Gives the run and its task as rows, how many steps the run has, the
 -- environment as it is shown, whether that has secrets, and the transaction; null when nothing fits.
-create or replace function claim_execution(
+create or replace function claim_next_task(
     place uuid, whom uuid, new_id uuid, named text, of_version text, only_in uuid,
     labelled text[], only_task uuid, seconds integer, trace text
 )
@@ -164,26 +164,7 @@ begin
         first_rank := null;
         found_run := null;
         found_task := null;
-        if is_plain then
-            -- What is `waiting`, with a plan that is kept, as long as there is no queue.
-            select t.id, t.environment_id into found_task, found_environment
-            from public.tasks t
-            where t.workspace_id = place and t.status = 'pending' and t.archived_at is null
-                and (t.assignee_id is null or t.assignee_id = whom)
-                and not exists (
-                    select from public.executions o
-                    where o.workspace_id = place and o.task_id = t.id
-                        and o.status in ('queued', 'starting', 'running', 'awaiting_input')
-                    offset 0
-                )
-                and not exists (
-                    select from public.executions e where e.workspace_id = place and e.status = 'queued'
-                )
-            order by array_position('{urgent,high,medium,low}'::text[], t.priority),
-                t.created_at, t.id
-            limit 1 for no key update skip locked;
-        end if;
-        has_queue := found_task is null and exists (
+        has_queue := exists (
             select from public.executions e where e.workspace_id = place and e.status = 'queued'
         );
         if waiting is null and (has_queue or not is_plain) then
@@ -239,7 +220,22 @@ begin
             from public.executions e
             join public.tasks t on t.workspace_id = place and t.id = e.task_id
             where e.workspace_id = place and e.id = found_run;
-        elsif has_queue or not is_plain then
+        elsif is_plain then
+            -- What is `waiting`, with a plan that is kept.
+            select t.id, t.environment_id into found_task, found_environment
+            from public.tasks t
+            where t.workspace_id = place and t.status = 'pending' and t.archived_at is null
+                and (t.assignee_id is null or t.assignee_id = whom)
+                and not exists (
+                    select from public.executions o
+                    where o.workspace_id = place and o.task_id = t.id
+                        and o.status in ('queued', 'starting', 'running', 'awaiting_input')
+                    offset 0
+                )
+            order by array_position('{urgent,high,medium,low}'::text[], t.priority),
+                t.created_at, t.id
+            limit 1 for no key update skip locked;
+        else
             execute 'select t.id, t.environment_id' || waiting || 'for no key update skip locked'
             into found_task, found_environment using place, whom, only_in, labelled, only_task;
         end if;
@@ -251,7 +247,7 @@ begin
         moment := clock_timestamp();
         until := moment + make_interval(secs => seconds);
         -- Now that the task is locked nobody starts another run of it. One may have been started
-        -- since the search began to look, which sees it as it was then.
+        -- since the search began to look, which sees it as it was then: the index knows, or a look.
         if found_run is null then
             insert into public.executions as e (
                 workspace_id, id, task_id, environment_id, agent, agent_version, status, claimed_by,
@@ -292,7 +288,7 @@ begin
         update public.tasks t
         set status = 'in_progress', completed_at = null, updated_at = moment, version = t.version + 1
         where t.workspace_id = place and t.id = found_task
-        returning t.* into task;
+        returning t.* into strict task;
         task.search := null;
         exit;
     end loop;
@@ -316,9 +312,9 @@ begin
     );
 end
 $function$;
-revoke all on function claim_execution(
+revoke all on function claim_next_task(
     uuid, uuid, uuid, text, text, uuid, text[], uuid, integer, text
 ) from public;
-grant execute on function claim_execution(
+grant execute on function claim_next_task(
     uuid, uuid, uuid, text, text, uuid, text[], uuid, integer, text
 ) to roost_app;
