@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from roost.db.jsontext import object_text
 from roost.db.rowjson import moment, moments_of, renamed
 from roost.db.statements import compiled
+from tests.db.sample import texts, written
 
 SAMPLE = Table(
     "sample",
@@ -27,10 +27,10 @@ SAMPLE = Table(
     Column("made_at", DateTime(timezone=True), nullable=False),
     Column("maybe_at", DateTime(timezone=True)),
     Column("document", JSONB),
+    prefixes=["TEMPORARY"],
 )
 WIRE = {"id": "id", "maybeId": "maybe_id", "text": "some_text", "many": "many", "real": "real",
         "madeAt": "made_at", "maybeAt": "maybe_at", "document": "document"}  # fmt: skip
-texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=30)
 # Whichever time zone it is in, its year has four digits.
 first, last = map(datetime.fromisoformat, ("0001-01-03", "9999-12-29"))
 moments = st.datetimes(first, last, timezones=st.just(UTC))
@@ -56,32 +56,10 @@ def test_a_row_is_written_letter_by_letter_as_concat_writes_it(
     fields = {name: SAMPLE.c[column] for name, column in WIRE.items()}
     statement = compiled("select sample", select(object_text(fields)))
 
-    async def written(row: dict[str, Any]) -> tuple[str, str]:
-        connection = await asyncpg.connect(scratch_database, server_settings={"timezone": zone})
-        try:
-            await connection.execute(
-                "create temp table sample (id uuid, maybe_id uuid, some_text text, many int8,"
-                " real float8, made_at timestamptz, maybe_at timestamptz, document jsonb)"
-            )
-            document = row["document"]
-            values = {
-                **row,
-                "document": None if document is None else msgspec.json.encode(document).decode(),
-            }
-            await connection.execute(
-                "insert into sample values ($1, $2, $3, $4, $5, $6, $7, $8)",
-                *(values[column.name] for column in SAMPLE.c),
-            )
-            by_concat = await connection.fetchval(statement.sql)
-            by_itself = await connection.fetchval("select row_to_json(s)::text from sample s")
-            return by_concat, by_itself
-        finally:
-            await connection.close()
-
     @settings(max_examples=40, deadline=None)
     @given(row=rows)
     def check(row: dict[str, Any]) -> None:
-        by_concat, by_itself = asyncio.run(written(row))
+        by_concat, by_itself = asyncio.run(written(scratch_database, SAMPLE, statement, row, zone))
         values = msgspec.json.decode(by_itself, type=dict[str, msgspec.Raw])
         assert msgspec.json.encode(renamed(values, WIRE, moments_of(SAMPLE))).decode() == by_concat
 

@@ -19,6 +19,11 @@ _WHOLE: Final = len('"2026-01-02T03:04:05.000006+00:00"')
 _text = msgspec.json.Decoder(str)
 
 
+def stamp(at: datetime) -> str:
+    """Write a moment in UTC as `jsontext.rfc3339` does: with microseconds."""
+    return f"{at.isoformat(timespec='microseconds')[:-6]}Z"
+
+
 def moment(value: msgspec.Raw) -> msgspec.Raw | str | None:
     """Write a moment as `jsontext.rfc3339` does; null where its year is not one of 1 to 9999."""
     written = bytes(value)
@@ -30,7 +35,7 @@ def moment(value: msgspec.Raw) -> msgspec.Raw | str | None:
         at = datetime.fromisoformat(_text.decode(written)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return stamp(at)
 
 
 def moments_of(table: Table) -> frozenset[str]:

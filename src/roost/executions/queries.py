@@ -37,8 +37,6 @@ _c = executions.c
 _PLAIN: Final = frozenset({"status"})
 _WORKSPACE: Final[ColumnElement[Any]] = bindparam("workspace", type_=Uuid)
 _mine = (_c.workspace_id == _WORKSPACE) & (_c.id == bindparam("execution", type_=Uuid))
-
-
 _WIRE: Final[Mapping[str, str]] = {
     "id": "id",
     "workspaceId": "workspace_id",

@@ -43,10 +43,10 @@ from roost.tasks.service import in_range
 from roost.telemetry.trace_context import read_traceparent
 from roost.web import lists
 from roost.web.endpoint import API, Call, Contract, Endpoint
-from roost.web.etag import expected_version, version_tag
+from roost.web.etag import expected_version
 from roost.web.kit import Kit, context_of, created, found, tagged
 from roost.web.query import invalid
-from roost.web.reply import Reply, empty, encoded, item
+from roost.web.reply import Reply, empty, item
 from roost.web.shown import Shown
 
 READ: Final = "executions:read"
@@ -263,8 +263,8 @@ _NONE: Final = '"secrets":{}}}'
 
 
 def _leased(lease: Lease, secrets: dict[str, str]) -> Reply:
-    reply = encoded({**lease.shown, "secrets": secrets}, 201)
-    reply.header("etag", version_tag(lease.version))
+    body = msgspec.json.encode({**lease.shown, "secrets": secrets}).decode()
+    reply = tagged(body, lease.version, 201)
     reply.header("location", f"{_ALL}/{lease.execution_id}")
     reply.header("cache-control", "no-store")
     return reply

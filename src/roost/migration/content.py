@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from roost.db.rowjson import stamp
 from roost.migration.drafts import (
     DocumentDraft,
     EnvironmentDraft,
@@ -31,11 +32,6 @@ _EXACT_BELOW: Final = 2**53
 _WIRE: Final = {"created_at": "createdAt", "updated_at": "updatedAt"}
 #: Moments that a task has from `updatedAt`, and that are guessed when that is.
 _FOLLOWING: Final = ("completedAt", "archivedAt")
-
-
-def stamp(moment: datetime) -> str:
-    """A moment in UTC as the database writes it: RFC 3339 with microseconds."""
-    return f"{moment.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def _optional(moment: datetime | None) -> str | None:

@@ -50,7 +50,7 @@ def merge(
 ) -> Merged:
     """Merge two contents of one row, by the choices in `fields` before any rule; its id stays.
 
-    The moments in both are in `content.stamp`'s form. A guessed one is to be replaced before:
+    The moments in both are in `rowjson.stamp`'s form. A guessed one is to be replaced before:
     as the time of the import it would be newer than any.
     """
     work = _Merge(existing, incoming, base, fields)

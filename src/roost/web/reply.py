@@ -70,7 +70,7 @@ def item(text: str, status: int = 200) -> Reply:
 
 def encoded(found: object, status: int = 200) -> Reply:
     """Write a value as JSON and wrap it as `item` does."""
-    return Reply(msgspec.json.encode({"data": found}), status)
+    return item(msgspec.json.encode(found).decode(), status)
 
 
 def empty() -> Reply:
