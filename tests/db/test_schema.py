@@ -28,6 +28,7 @@ from roost.schema_tools import SCHEMA_TOOLS
 from tests.db.rows import TENANT_TABLES
 from tests.db.waiting import until
 from tests.support.schema import as_role
+from tests.support.waiting import until_others_wait
 
 BOOKKEEPING = "alembic_version"
 NOT_OURS = {BOOKKEEPING, "pg_stat_statements", "pg_stat_statements_info"}
@@ -116,6 +117,28 @@ async def test_of_two_upgrades_at_once_one_does_the_work(scratch_database: str) 
     done = await asyncio.gather(*(upgrade(owner, SCHEMA_TOOLS) for _ in range(3)))
     assert sorted(chain.from_iterable(done)) == known_revisions()
     assert await upgrade(owner, SCHEMA_TOOLS) == []
+
+
+async def test_what_another_upgrade_has_made_is_seen_in_a_transaction_that_waited_for_it(
+    scratch_database: str,
+) -> None:
+    late = await asyncpg.connect(scratch_database, statement_cache_size=0)
+    other = await asyncpg.connect(scratch_database)
+    assert (await schema_state(late)).current is None
+    async with late.transaction():
+        async with other.transaction():
+            await other.execute(f"select pg_advisory_xact_lock({LOCK})")
+            # No table is locked by this wait, so nothing has the connection look at them anew.
+            waiting = asyncio.create_task(late.execute(f"select pg_advisory_xact_lock({LOCK})"))
+            await until_others_wait(other)
+            await other.execute(
+                f"create table {BOOKKEEPING} (version_num text);"
+                f" insert into {BOOKKEEPING} values ('0001')"
+            )
+        await waiting
+        assert (await schema_state(late)).current == "0001"
+    await late.close()
+    await other.close()
 
 
 async def test_an_upgrade_of_a_current_database_changes_nothing(fresh_roost_database: str) -> None:

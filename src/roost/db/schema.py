@@ -22,6 +22,15 @@ LOCK = 7_266_837_381
 """The advisory lock's number; any constant that nobody else uses."""
 
 
+# `to_regclass` may answer with what the connection remembers of before it waited for others.
+_IS_THERE = """
+select exists (
+    select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'public' and c.relname = 'alembic_version'
+)
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class SchemaState:
     """The database's revision (None: empty), and the newest this code knows."""
@@ -44,10 +53,10 @@ def known_revisions() -> list[str]:
 async def schema_state(connection: Any) -> SchemaState:  # noqa: ANN401 -- asyncpg's proxies
     """Read which revision the database has."""
     known = known_revisions()
-    table = await connection.fetchval("select to_regclass('public.alembic_version')::text")
+    is_there = await connection.fetchval(_IS_THERE)
     current = (
         await connection.fetchval("select version_num from public.alembic_version")
-        if table
+        if is_there
         else None
     )
     return SchemaState(current, known[-1], current is None or current in known)
