@@ -43,7 +43,7 @@ def endpoints(**given: Any) -> list[Endpoint]:  # noqa: ANN401 -- parts of sever
     nothing = cast("Any", None)
     needed = signature(served_endpoints).parameters.values()
     parts = {each.name: nothing for each in needed if each.default is each.empty}
-    parts |= {"kit": Kit(nothing, nothing), "probes": Probes({}, nothing)}
+    parts |= {"kit": Kit(nothing, nothing, nothing), "probes": Probes({}, nothing)}
     return served_endpoints(**parts | given)
 
 

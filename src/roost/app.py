@@ -45,7 +45,7 @@ from roost.sync.routes import Respond
 from roost.sync.service import Sync
 from roost.sync.upstream import Upstream, UpstreamOptions
 from roost.telemetry import AccessLog, PoolState, Telemetry
-from roost.web import problems
+from roost.web import lifespan, problems
 from roost.web.cors import Origins, with_cors
 from roost.web.gate import Gate
 from roost.web.headers import with_headers
@@ -115,21 +115,9 @@ class Application:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
         """Serve a connection, or open and close with the server."""
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await lifespan.last(self, receive, send)
         else:
             await self._inner(scope, receive, send)
-
-    async def _lifespan(self, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
-        await receive()
-        try:
-            await self.open()
-        except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            raise
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
     async def open(self) -> None:
         """Connect, and put the application together."""

@@ -9,10 +9,12 @@ from litestar import Litestar
 
 from roost.db.pool import Database
 from roost.web import problems
-from roost.web.endpoint import Endpoint, Refused
+from roost.web.endpoint import Call, Endpoint, Refused
 from roost.web.gate import Gate
 from roost.web.kit import Kit
 from roost.web.principal import Authenticator
+from roost.web.reads import Reading
+from roost.web.shown import Shown
 
 BASE = "http://roost.test"
 
@@ -28,6 +30,23 @@ class StillTicks:
     def announce(self) -> None:
         """Count it."""
         self.announced += 1
+
+
+class Unkept:
+    """Reads each time, for there is no cache."""
+
+    async def shown(
+        self,
+        call: Call,
+        tables: frozenset[str],
+        read: Reading,
+        *,
+        after: int | None,
+        shared: bool,
+    ) -> Shown:
+        """Read."""
+        del call, tables, after, shared
+        return await read()
 
 
 def application(
@@ -55,7 +74,7 @@ async def served(
     refused: Refused | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Serve the routes that are made with a kit; gives a client without a credential."""
-    endpoints = routes(Kit(database, StillTicks()))
+    endpoints = routes(Kit(database, StillTicks(), Unkept()))
     app: Any = application(authenticator, endpoints, refused=refused)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:

@@ -12,7 +12,7 @@ from roost.db.pool import Database
 from roost.web.endpoint import Endpoint
 from roost.web.kit import Kit
 from roost.web.principal import Principal, permissions_of
-from tests.support.app import StillTicks, application
+from tests.support.app import StillTicks, Unkept, application
 
 BODY_LIMIT = 16 * 1024 * 1024
 
@@ -65,7 +65,7 @@ class House:
     @property
     def kit(self) -> Kit:
         """What routes are given."""
-        return Kit(self.database, self.ticks)
+        return Kit(self.database, self.ticks, Unkept())
 
     def mount(self, endpoints: Sequence[Endpoint]) -> None:
         """Serve these routes."""

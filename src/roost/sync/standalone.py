@@ -23,6 +23,7 @@ from roost.sync.protocol import JSON, cross_origin, encoded, preflight, respond
 from roost.sync.publication import Published
 from roost.sync.refusal import unavailable
 from roost.sync.service import Sync
+from roost.web import lifespan
 from roost.web.event_stream import sent_until_gone
 
 _OWN_SCHEMAS: Final = frozenset({"journal", "sync", "pg_catalog", "information_schema"})
@@ -118,7 +119,7 @@ class Standalone:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
         """Serve a request, or open and close with the server."""
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await lifespan.last(self, receive, send)
             return
         headers = dict(scope["headers"])
         answer = await self._answer(scope, receive, headers)
@@ -128,18 +129,6 @@ class Standalone:
         if answer.body and "content-type" not in named:
             answer.headers.append(JSON)
         await _send(answer, scope, receive, send)
-
-    async def _lifespan(self, receive: Any, send: Any) -> None:  # noqa: ANN401 -- ASGI
-        await receive()
-        try:
-            await self.open()
-        except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            raise
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Any, receive: Any, headers: dict[bytes, bytes]) -> Answer:  # noqa: ANN401 -- ASGI
         method = scope["method"]

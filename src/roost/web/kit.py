@@ -1,7 +1,7 @@
 """What every room's routes are given: reads, changes, and the headers that go with them."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from roost import errors
@@ -11,7 +11,7 @@ from roost.db.tenancy import Context
 from roost.errors import ProblemError
 from roost.web import etag, idempotency
 from roost.web.endpoint import Call
-from roost.web.reads import Reading, Reads, Unkept
+from roost.web.reads import Reading, Reads
 from roost.web.reply import Reply, item
 from roost.web.shown import Shown
 from roost.web.written import Written
@@ -42,7 +42,7 @@ class Kit:
 
     database: Database
     ticks: Ticks
-    reads: Reads = field(default_factory=Unkept)
+    reads: Reads
 
     async def read(self, call: Call, statement: Statement, **values: object) -> Any:  # noqa: ANN401 -- a record
         """Run a tenant read for the one who asks; gives the row, or None."""

@@ -28,23 +28,6 @@ class Reads(Protocol):
         """Give what `read` gives, read now or before, not older than `after`; see `Kit.kept`."""
 
 
-class Unkept:
-    """Reads each time."""
-
-    async def shown(
-        self,
-        call: Call,
-        tables: frozenset[str],
-        read: Reading,
-        *,
-        after: int | None,
-        shared: bool,
-    ) -> Shown:
-        """Read."""
-        del call, tables, after, shared
-        return await read()
-
-
 class Cache(Protocol):
     """The part of the cache that reads need."""
 
