@@ -30,19 +30,14 @@ from roost.db.target import Target
 from roost.errors import ProblemError
 from roost.identity.providers import Providers
 from roost.performance import counting
+from roost.performance.extensions import MISSED
 from roost.redis import RedisAwayError, connect
 from roost.settings import Settings, SettingsError
 from roost.telemetry import Telemetry, TelemetrySettingError
 from roost.web.probes import LEAST_DISK
 from roost.web.rate import Limits
 
-EXTENSIONS = {
-    "pg_trgm": "searches don't forgive misspelt words",
-    "vector": "tasks can't be searched by embeddings",
-    "pg_stat_statements": "query statistics are not available",
-    "uuid-ossp": "nothing: Roost makes its ids itself",
-    "hypopg": "indexes can't be tried out before they are made",
-}
+EXTENSIONS = {**MISSED, "uuid-ossp": "nothing: Roost makes its ids itself"}
 """What is missed without each extension."""
 _REDIS_SECONDS = 2.0
 

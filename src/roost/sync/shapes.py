@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from roost.sync.catalog import Relation
-from roost.sync.clause.printing import Scope, TableName
+from roost.sync.clause.printing import Scope, no_table
 from roost.sync.clause.reading import Clause, beside, both, read_where
 from roost.sync.definition import (
     Definition,
@@ -260,12 +260,7 @@ def _of(reader: Reader) -> tuple[UUID | None, UUID | None]:
 def _owned(relation: Relation, column: str, reader: Reader) -> Clause:
     scope = Scope((relation.schema, relation.name), frozenset({column}))
     values = {"1": str(reader.user_id)}
-    return read_where(f"{quoted(column)} = $1", scope, values, _no_table)
-
-
-def _no_table(table: TableName) -> Scope | None:
-    del table
-    return None
+    return read_where(f"{quoted(column)} = $1", scope, values, no_table)
 
 
 def _ended(shape: Shape, done: asyncio.Task[int]) -> None:

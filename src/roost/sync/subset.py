@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg
 
-from roost.sync.clause.printing import ClauseError, Scope, TableName
+from roost.sync.clause.printing import ClauseError, Scope, no_table
 from roost.sync.clause.reading import beside, read_order, read_where
 from roost.sync.definition import Condition, Definition, accepted
 from roost.sync.identifiers import quoted
@@ -63,7 +63,7 @@ async def _condition(
         return None
     try:
         text, scope = subset.where, _scope(definition)
-        clause = await beside(text, lambda: read_where(text, scope, subset.params, _no_table))
+        clause = await beside(text, lambda: read_where(text, scope, subset.params, no_table))
     except ClauseError as error:
         raise _wrong("where", error.message) from None
     relation = definition.relation
@@ -101,8 +101,3 @@ def _scope(definition: Definition) -> Scope:
 
 def _wrong(field: str, message: str) -> RefusalError:
     return refused({"subset": {field: message.split("\n", 1)[0]}})
-
-
-def _no_table(table: TableName) -> Scope | None:
-    del table
-    return None

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from roost.db.pool import Database
 from roost.sync.answer import Answer
 from roost.sync.catalog import Relation
-from roost.sync.clause.printing import ClauseError, Scope, TableName
+from roost.sync.clause.printing import ClauseError, Scope, no_table
 from roost.sync.clause.reading import beside, read_order, read_where
 from roost.sync.definition import accepted, chosen_columns, read_condition
 from roost.sync.identifiers import quoted
@@ -89,7 +89,7 @@ class Upstream:
         published = self._relations.visible(relation)
         columns = chosen_columns(relation, request.columns, published)
         clause = await beside(
-            request.where, lambda: read_condition(request, relation, published, _no_table)
+            request.where, lambda: read_condition(request, relation, published, no_table)
         )
         if clause is not None:
             async with self._source.reading(reader.workspace_id, reader.user_id) as connection:
@@ -134,11 +134,6 @@ class Upstream:
         return got
 
 
-def _no_table(table: TableName) -> Scope | None:
-    del table
-    return None
-
-
 def _bound(
     relation: Relation, owner: str | None, reader: Reader, request: ShapeRequest
 ) -> tuple[str, Sequence[str]]:
@@ -162,7 +157,7 @@ def _narrowed(subset: Subset, scope: Scope) -> dict[str, str]:
     """The subset's parameters. RefusalError for what is not allowed."""
     try:
         if subset.where is not None:
-            read_where(subset.where, scope, subset.params, _no_table)
+            read_where(subset.where, scope, subset.params, no_table)
         order = None if subset.order_by is None else read_order(subset.order_by, scope)
     except ClauseError as error:
         raise refused({"subset": {"where": [error.message]}}) from None

@@ -58,6 +58,12 @@ FindTable = Callable[[TableName], Scope | None]
 """Gives the columns of a table that a sub-query may read; None when it may not."""
 
 
+def no_table(table: TableName) -> Scope | None:
+    """Find none: a clause may have no sub-queries."""
+    del table
+    return None
+
+
 def literal(text: str) -> str:
     """A string constant, whatever is in it."""
     doubled = text.replace("'", "''")
