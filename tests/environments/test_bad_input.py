@@ -29,7 +29,7 @@ BODIES: list[tuple[bytes, int, str, str | None]] = [
     (json.dumps({"name": "n" * 256}).encode(), 400, "VALIDATION_ERROR", "name"),
     (b'{"name":"a\\u0000b"}', 400, "VALIDATION_ERROR", "name"),
     (b'{"name":"a\\u0000b","config":{"n":1e400}}', 400, "VALIDATION_ERROR", "name"),
-    (b'{"name":"x","description":null}', 400, "VALIDATION_ERROR", "description"),
+    (b'{"name":"x","description":7}', 400, "VALIDATION_ERROR", "description"),
     (
         json.dumps({"name": "x", "description": "d" * 10_001}).encode(),
         400,

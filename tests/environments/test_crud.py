@@ -243,3 +243,12 @@ async def test_changes_reach_the_journal_with_actor_and_cause(
     )
     assert len(rows) == 2
     assert {row["actor_id"] for row in rows} == {owner.user_id}
+
+
+async def test_null_takes_the_description_away(alice: httpx.AsyncClient) -> None:
+    made = await create(alice, description="words")
+    answer = await alice.patch(f"{ALL}/{made['id']}", json={"description": None})
+    assert answer.json()["data"]["description"] == ""
+    for method, path in (("POST", ALL), ("PUT", f"{ALL}/{made['id']}")):
+        body = {"name": "x", "description": None}
+        assert (await alice.request(method, path, json=body)).status_code == 400

@@ -263,3 +263,25 @@ async def test_a_batch_that_fails_changes_nothing(alice: httpx.AsyncClient) -> N
     assert answer.status_code == 412
     assert answer.json()["errors"][0]["field"] == "operations[1]"
     assert (await alice.get(TASKS)).json()["data"] == [old]
+
+
+async def test_null_gives_a_field_back_its_default(alice: httpx.AsyncClient) -> None:
+    task = await make(
+        alice,
+        description="words",
+        priority="urgent",
+        mode="ask",
+        labels=["web"],
+        hasChanges=True,
+        metadata={"a": 1},
+    )
+    fields = ("description", "priority", "mode", "labels", "hasChanges", "metadata")
+
+    answer = await alice.patch(f"{TASKS}/{task['id']}", json=dict.fromkeys(fields))
+
+    changed = answer.json()["data"]
+    assert [changed[name] for name in fields] == ["", "medium", "code", [], False, {}]
+    for name in ("title", "status"):
+        refused = await alice.patch(f"{TASKS}/{task['id']}", json={name: None})
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["field"] == name

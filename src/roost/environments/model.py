@@ -53,7 +53,7 @@ class EnvironmentPatch(_Input):
     """The body of `PATCH`: a merge patch (RFC 7396), into the config too; null clears."""
 
     name: Name | UnsetType = UNSET
-    description: Description | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
     repository: Repository | UnsetType | None = UNSET
     config: ConfigPatch = UNSET
 

@@ -82,6 +82,8 @@ async def patch_environment(
         for name in ("name", "description", "repository")
         if (value := getattr(patch, name)) is not UNSET
     }
+    if patch.description is None:
+        columns["new_description"] = ""
     if patch.config is not UNSET:
         current = await transaction.row(queries.CONFIG, **place)
         assert current is not None  # noqa: S101 -- the row is locked

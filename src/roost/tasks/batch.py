@@ -1,5 +1,7 @@
 """Many changes of tasks in one transaction: all of them, or none."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -8,7 +10,15 @@ import msgspec
 from roost.db.pool import Transaction
 from roost.errors import FieldError, ProblemError
 from roost.tasks.model import CreateOperation, DeleteOperation, TaskBatch, UpdateOperation
-from roost.tasks.service import delete_task, insert_tasks, new_row, update_task
+from roost.tasks.service import (
+    MissingReferenceError,
+    delete_task,
+    insert_tasks,
+    lock_tasks,
+    new_row,
+    require_references,
+    update_task,
+)
 
 _Operation = CreateOperation | UpdateOperation | DeleteOperation
 
@@ -20,6 +30,9 @@ async def run_batch(
 
     A problem names its operation and undoes the whole batch.
     """
+    # Else two batches of the same tasks, each in its own order, would wait for each other.
+    named = {each.id for each in batch.operations if not isinstance(each, CreateOperation)}
+    await lock_tasks(transaction, workspace_id, named)
     results: list[str] = []
     waiting: list[CreateOperation] = []
     for number, operation in enumerate(batch.operations):
@@ -44,20 +57,25 @@ async def _create(
 ) -> list[str]:
     if not operations:
         return []
+    start = end - len(operations)
     now = datetime.now(UTC)
-    rows = [new_row(operation.task, user_id, now) for operation in operations]
+    rows = []
+    for number, operation in enumerate(operations, start):
+        with _naming(number):
+            rows.append(new_row(operation.task, user_id, now))
     try:
-        written = await insert_tasks(transaction, workspace_id, rows)
-    except ProblemError as problem:
-        start = end - len(operations)
-        raise _at(problem, f"operations[{start}..{end - 1}]") from problem
+        await require_references(transaction, workspace_id, rows)
+    except MissingReferenceError as missing:
+        with _naming(start + missing.row):
+            raise
+    written = await insert_tasks(transaction, workspace_id, rows)
     return [_result("create", task.id, task.body) for task in written]
 
 
 async def _one(
     transaction: Transaction, workspace_id: UUID, operation: _Operation, number: int
 ) -> str:
-    try:
+    with _naming(number):
         if isinstance(operation, UpdateOperation):
             task = await update_task(
                 transaction, workspace_id, operation.id, operation.changes, operation.version
@@ -66,12 +84,19 @@ async def _one(
         assert isinstance(operation, DeleteOperation)  # noqa: S101 -- creations are done elsewhere
         await delete_task(transaction, workspace_id, operation.id, operation.version)
         return _result("delete", operation.id, "null")
-    except ProblemError as problem:
-        raise _at(problem, f"operations[{number}]") from problem
 
 
 def _result(op: str, task_id: UUID, body: str) -> str:
     return f'{{"op":"{op}","id":{msgspec.json.encode(task_id).decode()},"task":{body}}}'
+
+
+@contextmanager
+def _naming(number: int) -> Iterator[None]:
+    """Say of a problem which operation it is of."""
+    try:
+        yield
+    except ProblemError as problem:
+        raise _at(problem, f"operations[{number}]") from problem
 
 
 def _at(problem: ProblemError, place: str) -> ProblemError:

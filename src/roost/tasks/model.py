@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -95,24 +95,35 @@ class TaskCreate(Incoming):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+CLEARED_TO: Final[Mapping[str, Any]] = {
+    "description": "",
+    "priority": "medium",
+    "mode": "code",
+    "labels": [],
+    "has_changes": False,
+    "metadata": {},
+}
+"""What null makes of the fields that always have a value."""
+
+
 class TaskPatch(Incoming):
     """The body of `PATCH /tasks/{id}`: a merge patch (RFC 7396), null clears a field."""
 
     title: Title | UnsetType = UNSET
-    description: Description | UnsetType = UNSET
+    description: Description | None | UnsetType = UNSET
     status: Status | UnsetType = UNSET
-    priority: Priority | UnsetType = UNSET
-    mode: Mode | UnsetType = UNSET
+    priority: Priority | None | UnsetType = UNSET
+    mode: Mode | None | UnsetType = UNSET
     environment_id: UUID | None | UnsetType = UNSET
     repository: Short | None | UnsetType = UNSET
     branch: Short | None | UnsetType = UNSET
     assignee_id: UUID | None | UnsetType = UNSET
-    labels: Labels | UnsetType = UNSET
+    labels: Labels | None | UnsetType = UNSET
     due_at: Moment | None | UnsetType = UNSET
     completed_at: Moment | None | UnsetType = UNSET
     archived_at: Moment | None | UnsetType = UNSET
     status_message: Line | None | UnsetType = UNSET
-    has_changes: bool | UnsetType = UNSET
+    has_changes: bool | None | UnsetType = UNSET
     pull_request: dict[str, Any] | None | UnsetType = UNSET
     position: float | None | UnsetType = UNSET
     metadata: dict[str, Any] | None | UnsetType = UNSET

@@ -1,6 +1,7 @@
 """What can be done with tasks: the rules and the statements of each change."""
 
 import json
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
 from roost.errors import FieldError, ProblemError
 from roost.tasks import queries
-from roost.tasks.model import PullRequest, TaskCreate, TaskPatch, require_transition
+from roost.tasks.model import CLEARED_TO, PullRequest, TaskCreate, TaskPatch, require_transition
 from roost.web.body import field_error
 from roost.web.etag import require_version
 from roost.web.merge import merge_patch
@@ -48,6 +49,24 @@ async def insert_tasks(
     return [Written.of(row, errors.TASK_NOT_FOUND) for row in found]
 
 
+async def require_references(
+    transaction: Transaction, workspace_id: UUID, rows: Sequence[dict[str, Any]]
+) -> None:
+    """See that all that new tasks name is there; MissingReferenceError for the first that is not.
+
+    The database would only say that one of them is not.
+    """
+    for column, known in queries.KNOWN.items():
+        named = {row[column] for row in rows} - {None}
+        if not named:
+            continue
+        found = await transaction.rows(known, workspace=workspace_id, ids=list(named))
+        missing = named - {row["id"] for row in found}
+        for number, row in enumerate(rows):
+            if row[column] in missing:
+                raise MissingReferenceError(column, number)
+
+
 async def insert_task_alone(
     database: Database, context: Context, row: dict[str, Any]
 ) -> tuple[Written, str]:
@@ -75,9 +94,11 @@ async def update_task(
     }
     if not changes:
         return await _unchanged(transaction, workspace_id, task_id)
-    if "metadata" in changes:
-        merged = merge_patch(json.loads(current["metadata"]), changes["metadata"] or {})
-        changes["metadata"] = {} if changes["metadata"] is None else merged
+    for name in CLEARED_TO.keys() & changes.keys():
+        if changes[name] is None:
+            changes[name] = CLEARED_TO[name]
+        elif name == "metadata":
+            changes[name] = merge_patch(json.loads(current[name]), changes[name])
     if changes.get("pull_request") is not None:
         known = json.loads(current["pull_request"] or "{}")
         changes["pull_request"] = _pull_request(merge_patch(known, changes["pull_request"]))
@@ -109,6 +130,14 @@ async def delete_task(
     """Delete a task with its messages; TASK_NOT_FOUND or PRECONDITION_FAILED."""
     await _lock(transaction, workspace_id, task_id, expected)
     await transaction.row(queries.DELETE, workspace=workspace_id, task=task_id)
+
+
+async def lock_tasks(
+    transaction: Transaction, workspace_id: UUID, task_ids: Collection[UUID]
+) -> None:
+    """Lock those of the tasks that are there, in an order that is the same for everybody."""
+    if len(task_ids) > 1:
+        await transaction.rows(queries.LOCK_ALL, workspace=workspace_id, ids=list(task_ids))
 
 
 async def _lock(
@@ -179,10 +208,23 @@ def _pull_request(value: object) -> PullRequest:
         raise ProblemError(errors.VALIDATION_ERROR, str(error), errors=[named]) from error
 
 
+class MissingReferenceError(ProblemError):
+    """A task names what is not in its workspace; `row` is its number among those to be written."""
+
+    def __init__(self, column: str, row: int = 0) -> None:
+        is_environment = column.startswith("environment")
+        name, what = (
+            ("environmentId", "environment") if is_environment else ("assigneeId", "member")
+        )
+        message = f"is the id of no {what} of this workspace"
+        super().__init__(
+            errors.VALIDATION_ERROR,
+            f"{name} {message}",
+            errors=[FieldError(name, message, "unknown")],
+        )
+        self.row = row
+
+
 def _no_such_reference(error: ForeignKeyViolationError) -> ProblemError:
     is_environment = "environment" in (error.constraint_name or "")
-    name, what = ("environmentId", "environment") if is_environment else ("assigneeId", "member")
-    message = f"is the id of no {what} of this workspace"
-    return ProblemError(
-        errors.VALIDATION_ERROR, f"{name} {message}", errors=[FieldError(name, message, "unknown")]
-    )
+    return MissingReferenceError("environment_id" if is_environment else "assignee_id")
