@@ -34,7 +34,7 @@ def search_conditions(text: str, *, alike: bool) -> dict[str, Any]:
     given: dict[str, Any] = {"pieces": list(terms.pieces)} if terms.pieces else {}
     if terms.words is None:
         return given
-    if not alike:
+    if not (alike and terms.typed):
         return given | {"words": terms.words}
     return given | {"words_or_alike": terms.words, "typed": list(terms.typed)}
 

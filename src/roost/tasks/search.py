@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[^\W_]+")
+_AROUND = ".,;:!?\"'()[]{}<>«»„“”‘’…"
+"""What stands around words in sentences, and is nothing to look for."""
 MOST_ALIKE = 6
-"""So many words are looked for when misspelt; each is compared with every title."""
+"""Of more words none is looked for when misspelt; each is compared with every title."""
 LIKENESS = 0.5
 """How alike (by trigrams, 0 to 1) misspelt words must be to a part of the title."""
 
@@ -14,8 +16,9 @@ LIKENESS = 0.5
 class SearchTerms:
     """A search text, taken apart.
 
-    `words` is a tsquery of prefixes, `typed` the same words as written; `pieces` are LIKE patterns
-    that must each be found to the letter, case aside.
+    `words` is a tsquery of prefixes, `typed` the same words as written, none where they are too
+    many to be compared; `pieces` are LIKE patterns that must each be found to the letter, case
+    aside.
     """
 
     words: str | None
@@ -24,16 +27,18 @@ class SearchTerms:
 
 
 def read_search(text: str) -> SearchTerms:
-    """Take a search text apart: `100%` and `user_id` are pieces, `fix login` are words."""
+    """Take a search text apart: `100%` and `user_id` are pieces, `fix (login).` are words."""
     words: list[str] = []
     pieces: list[str] = []
     for term in text.split():
-        if _WORD.fullmatch(term):
-            words.append(term.lower())
+        word = term.strip(_AROUND)
+        if _WORD.fullmatch(word):
+            words.append(word.lower())
         else:
             pieces.append(f"%{escape_like(term)}%")
     query = " & ".join(f"'{word}':*" for word in words)
-    return SearchTerms(query or None, tuple(words[:MOST_ALIKE]), tuple(pieces))
+    typed = tuple(words) if len(words) <= MOST_ALIKE else ()
+    return SearchTerms(query or None, typed, tuple(pieces))
 
 
 def escape_like(text: str) -> str:

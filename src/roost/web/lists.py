@@ -138,6 +138,18 @@ def answer(
     return page_reply(shown, query, row["total"], cursor, by_cursor=by_cursor)
 
 
+def _written(kind: Callable[[str], object]) -> Callable[[str], object]:
+    """Read what is written as Roost writes it; Python takes more than PostgreSQL does."""
+
+    def read(value: str) -> object:
+        found = kind(value)
+        if str(found) != value:
+            raise ValueError
+        return found
+
+    return read
+
+
 def _text(value: str) -> str:
     if "\x00" in value:
         raise ValueError
@@ -145,9 +157,9 @@ def _text(value: str) -> str:
 
 
 _READERS: dict[type, Callable[[str], object]] = {
-    UUID: UUID,
+    UUID: _written(UUID),
     datetime: datetime.fromisoformat,
-    int: int,
+    int: _written(int),
     float: float,
     str: _text,
 }
