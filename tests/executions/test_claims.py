@@ -198,6 +198,17 @@ async def test_a_claim_goes_on_to_the_next_task_when_a_run_of_the_first_was_just
     assert await claims_nothing(alice)
 
 
+async def test_a_queued_run_is_claimed_when_the_task_before_it_is_just_being_taken(
+    alice: httpx.AsyncClient, superuser: Any
+) -> None:
+    urgent = await make_task(alice, priority="urgent")
+    task = await make_task(alice)
+    await alice.post(f"{API}/executions", json={"taskId": task})
+    async with superuser.transaction():
+        await superuser.execute("select from tasks where id = $1 for no key update", urgent)
+        assert (await claim(alice))["taskId"] == task
+
+
 async def test_claims_at_once_get_the_queued_run_and_the_waiting_tasks(
     alice: httpx.AsyncClient,
 ) -> None:

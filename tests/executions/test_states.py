@@ -322,3 +322,26 @@ async def test_steps_and_reports_on_a_queued_run_do_not_deadlock(
         assert {answer.status_code for answer in answers} <= {200, 201}
     await superuser.execute("select pg_stat_force_next_flush()")
     assert await superuser.fetchval(deadlocks) == before
+
+
+async def test_the_lease_alone_can_be_renewed_by_who_holds_it(
+    alice: httpx.AsyncClient, carol: httpx.AsyncClient
+) -> None:
+    run = await run_of(alice)
+    answer = await carol.patch(f"{API}/executions/{run['id']}", json={"leaseSeconds": 3600})
+    assert problem(answer) == (403, "NOT_THE_CLAIMANT")
+    renewed = await patch(alice, run["id"], leaseSeconds=3600)
+    assert renewed["leaseSeconds"] == 3600
+    assert renewed["leaseExpiresAt"] > run["leaseExpiresAt"]
+
+
+async def test_a_run_begun_by_hand_has_the_environment_of_its_task(
+    alice: httpx.AsyncClient,
+) -> None:
+    task = await make_task(alice)
+    queued = await alice.post(f"{API}/executions", json={"taskId": task})
+    made = await alice.post(f"{API}/environments", json={"name": "new"})
+    environment = made.json()["data"]["id"]
+    await alice.patch(f"{API}/tasks/{task}", json={"environmentId": environment})
+    begun = await patch(alice, queued.json()["data"]["id"], status="running")
+    assert begun["environmentId"] == environment

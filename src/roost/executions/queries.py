@@ -145,7 +145,13 @@ READ: Final = compiled(
 )
 LOCK_TASK: Final = compiled(
     "select executions.task",
-    select(tasks.c.id, tasks.c.status, tasks.c.archived_at, tasks.c.assignee_id)
+    select(
+        tasks.c.id,
+        tasks.c.status,
+        tasks.c.archived_at,
+        tasks.c.assignee_id,
+        tasks.c.environment_id,
+    )
     .where(
         tasks.c.workspace_id == _WORKSPACE,
         tasks.c.id == select(_c.task_id).where(_mine).scalar_subquery(),

@@ -101,7 +101,8 @@ async def change_execution(work: Work, patch: ExecutionPatch, expected: int | No
         return await _told_again(work, patch)
     require_transition(run["status"], wanted)
     changes = _changes(patch)
-    if wanted == run["status"] and not changes and patch.task is UNSET:
+    says_nothing = not changes and patch.task is UNSET and patch.lease_seconds is UNSET
+    if wanted == run["status"] and says_nothing:
         row = await work.transaction.row(queries.READ, **work.place)
         return Written.of(row, errors.EXECUTION_NOT_FOUND)
     starts = run["status"] == "queued" and wanted != "cancelled"
@@ -111,6 +112,7 @@ async def change_execution(work: Work, patch: ExecutionPatch, expected: int | No
     if starts:
         _require_claimable(task, run, work, patch)
         changes["claimed_by"] = work.user_id
+        changes["environment_id"] = task["environment_id"]
     elif not only_cancels:
         require_lease(run, work.user_id)
     if wanted != run["status"]:

@@ -216,10 +216,6 @@ begin
         end if;
         if queued_run is not null and (first_rank is null or first_rank >= queued_rank) then
             found_run := queued_run;
-            select e.task_id, t.environment_id into found_task, found_environment
-            from public.executions e
-            join public.tasks t on t.workspace_id = place and t.id = e.task_id
-            where e.workspace_id = place and e.id = found_run;
         elsif is_plain then
             -- What is `waiting`, with a plan that is kept.
             select t.id, t.environment_id into found_task, found_environment
@@ -238,6 +234,14 @@ begin
         else
             execute 'select t.id, t.environment_id' || waiting || 'for no key update skip locked'
             into found_task, found_environment using place, whom, only_in, labelled, only_task;
+        end if;
+        if found_task is null and queued_run is not null then
+            -- Chosen, or left: the task that was to go before it is just being taken.
+            found_run := queued_run;
+            select e.task_id, t.environment_id into found_task, found_environment
+            from public.executions e
+            join public.tasks t on t.workspace_id = place and t.id = e.task_id
+            where e.workspace_id = place and e.id = found_run;
         end if;
         if found_task is null then
             -- What an overdue run has held may be the next.
