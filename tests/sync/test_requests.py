@@ -118,3 +118,20 @@ def test_of_a_field_that_is_given_twice_the_last_counts_for_who_may_and_for_what
 
 def test_a_live_request_asks_for_its_table_as_any_other() -> None:
     assert table_of(b"table=plain&offset=0_0&handle=h&live=true") == ("public", "plain")
+
+
+LONG = "1" * 5000
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        (f"table=t&offset=-1&params[{LONG}]=x", None),
+        (f"table=t&offset=-1&subset__limit={LONG}&subset__order_by=id", None),
+        (f"table=t&offset=-1&subset__offset={LONG}&subset__order_by=id", None),
+        (f"table=t&offset=-1&subset__params=%7B%22{LONG}%22:%22a%22%7D", None),
+        ("table=t&offset=-1", f'{{"params":{{"{LONG}":"a"}}}}'),
+    ],
+)
+def test_numbers_without_end_are_refused(query: str, body: str | None) -> None:
+    refused(query.encode(), None if body is None else body.encode())

@@ -87,3 +87,12 @@ def refusal(error: RefusalError) -> Answer:
     if not any(name == "cache-control" for name, _ in headers):
         headers += [("cache-control", "no-store"), ("surrogate-control", "no-store")]
     return Answer(error.status, headers, error.body)
+
+
+def private(given: Answer) -> Answer:
+    """Keep it out of the caches that people share: it depends on who asks."""
+    given.headers = [
+        (name, value.replace("public", "private") if name == "cache-control" else value)
+        for name, value in given.headers
+    ]
+    return given

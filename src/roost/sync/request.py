@@ -16,6 +16,7 @@ LONGEST_WHERE: Final = 64 * 1024
 """Bytes of a clause."""
 _MOST_FIELDS: Final = 1000
 _PARAM: Final = re.compile(r"params\[([^\]]*)\]")
+_DIGITS: Final = 20
 _NO_REAL_PLACE: Final = (BEFORE_ALL, NOW)
 
 
@@ -164,12 +165,17 @@ def _where(text: str | None, name: str) -> str | None:
     return text
 
 
+def _is_number(text: str) -> bool:
+    """Whether it is a whole number that is worth reading: Python refuses the longest."""
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS
+
+
 def _params(given: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in given.items():
         match = _PARAM.fullmatch(name)
         if match is not None:
-            if not match[1].isascii() or not match[1].isdigit():
+            if not _is_number(match[1]):
                 raise invalid("params", "Parameters can only use numbers as keys")
             found[str(int(match[1]))] = value
     if found and set(found) != {str(number) for number in range(1, len(found) + 1)}:
@@ -188,7 +194,7 @@ def _subset(given: Mapping[str, str]) -> Subset | None:
     for name in ("limit", "offset"):
         if parts.get(name):
             text = parts[name]
-            document[name] = int(text) if text.isascii() and text.isdigit() else text
+            document[name] = int(text) if _is_number(text) else text
     if parts.get("params"):
         try:
             document["params"] = msgspec.json.decode(parts["params"])
@@ -242,7 +248,7 @@ def _subset_params(document: dict[str, Any]) -> dict[str, str]:
         raise refused({"subset": {"params": "must be a JSON object"}})
     found: dict[str, str] = {}
     for name, each in value.items():
-        if not name.isascii() or not name.isdigit():
+        if not _is_number(name):
             raise refused({"subset": {"params": "Parameters can only use numbers as keys"}})
         if not isinstance(each, str) or "\x00" in each:
             raise refused({"subset": {"params": f"${name} must be a text"}})

@@ -118,12 +118,12 @@ class ShapeRoutes:
         try:
             reader = self._reader(call)
         except RefusalError as error:
-            return Streaming(answer.refusal(error))
+            return Streaming(answer.private(answer.refusal(error)))
         answering = self.respond(request.method, request.scope, request.receive, reader)
         given = await self._while_admitted(call, answering)
         if request.method == "POST":
             await call.still_admitted()  # the body may have taken its time
-        return Streaming(given, self._watching(call))
+        return Streaming(answer.private(given), self._watching(call))
 
     def _reader(self, call: Call) -> Reader:
         """Whose rows the request may see. RefusalError, ProblemError."""
