@@ -159,6 +159,22 @@ async def test_a_rollback_with_its_task_brings_task_and_messages_back(
     assert [message["text"] for message in messages] == ["before"]
 
 
+async def test_what_is_said_right_after_the_checkpoint_goes_with_what_came_after(
+    alice: httpx.AsyncClient,
+) -> None:
+    run = await run_of(alice)
+    place = f"/tasks/{run['taskId']}"
+    await alice.post(f"{API}{place}/messages", json={"text": "before"})
+    await record(alice, run["id"], type="checkpoint", state={"n": 1})
+    # No tick is made between the two: one and the same sees both.
+    await alice.post(f"{API}{place}/messages", json={"text": "after"})
+    await patch(alice, run["id"], status="failed")
+    answer = await rollback(alice, run["id"], step=1, includeTask=True)
+    assert answer.status_code == 200, answer.text
+    messages = await data(alice, f"{place}/messages")
+    assert [message["text"] for message in messages] == ["before"]
+
+
 async def test_a_task_that_another_run_is_at_work_on_does_not_go_back(
     alice: httpx.AsyncClient,
 ) -> None:

@@ -5,7 +5,7 @@ to the moment before it. Secrets' values are in no journal: no restore deletes o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -80,7 +80,9 @@ async def point_of_insert(kit: Kit, call: Call, table: Table, row: UUID) -> Poin
     found = await moment_of_insert(kit, call, table, row)
     if found is None:
         raise not_kept(now.tick, now.at or datetime.now(UTC))
-    return Point(found, await read_moment(kit.database, found.tick))
+    tick = await read_moment(kit.database, found.tick)
+    # The tick that first saw it, but for what was written after it by then.
+    return Point(found, replace(tick, last_seq=min(tick.last_seq, found.last_seq)))
 
 
 async def put_row(
