@@ -81,6 +81,7 @@ def test_every_command_helps(
         ["serve", "--port", "70000"],
         ["serve", "--workers", "0"],
         ["user", "create"],
+        ["user", "create", "nobody"],
         ["user", "erase"],
         ["token", "create"],
         ["db", "nonsense"],

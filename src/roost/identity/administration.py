@@ -113,12 +113,17 @@ async def find_home(connection: Any, user_id: UUID, workspace: UUID | None = Non
     return home
 
 
+def is_email(text: str) -> bool:
+    """Whether it can be a user's e-mail address."""
+    return len(text) <= _MAX_EMAIL and _EMAIL.fullmatch(text) is not None
+
+
 async def create_user(connection: Any, email: str, name: str = "") -> tuple[UUID, UUID]:  # noqa: ANN401 -- asyncpg's
     """Make a user and a workspace of their own; gives both ids.
 
     OperatorError when the e-mail address is none, or is taken.
     """
-    if not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL:
+    if not is_email(email):
         message = f"{email[:_MAX_EMAIL]!r} is not an e-mail address"
         raise OperatorError(message)
     user_id, workspace_id = uuid7(), uuid7()
