@@ -81,6 +81,9 @@ async def test_what_is_unknown_comes_last_in_both_directions(alice: httpx.AsyncC
         ("men", {"Mend the roof", "Mention 100% of it"}),
         ("authentcation", {"Fix authentication"}),
         ("(roof).", {"Mend the roof", "roof_top cafe"}),
+        ("roof_top!", {"roof_top cafe"}),
+        (".env", {"Mind prod.env"}),
+        ("...", {"Wait..."}),
         ('"mend the roof"', {"Mend the roof"}),
         ("mend the roof on a rainy day in june", set()),
         ("100%", {"Mention 100% of it"}),
@@ -103,6 +106,8 @@ async def test_search_finds_words_beginnings_misspellings_and_pieces(
         "Fix authentication",
         "Clone owner/repo",
         "back\\slash",
+        "Mind prod.env",
+        "Wait...",
     ):
         await make(alice, title=title)
 

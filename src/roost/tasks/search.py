@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[^\W_]+")
-_AROUND = ".,;:!?\"'()[]{}<>«»„“”‘’…"
-"""What stands around words in sentences, and is nothing to look for."""
+_BEFORE, _AFTER = "\"'([{<«„“”‘¿¡", "\"')]}>»“”’…,;:.!?"
+"""What stands around words in sentences, and is nothing to look for; `.env` begins with its dot."""
 MOST_ALIKE = 6
 """Of more words none is looked for when misspelt; each is compared with every title."""
 LIKENESS = 0.5
@@ -31,11 +31,11 @@ def read_search(text: str) -> SearchTerms:
     words: list[str] = []
     pieces: list[str] = []
     for term in text.split():
-        word = term.strip(_AROUND)
-        if _WORD.fullmatch(word):
-            words.append(word.lower())
+        bare = term.rstrip(_AFTER).lstrip(_BEFORE)
+        if _WORD.fullmatch(bare):
+            words.append(bare.lower())
         else:
-            pieces.append(f"%{escape_like(term)}%")
+            pieces.append(f"%{escape_like(bare or term)}%")
     query = " & ".join(f"'{word}':*" for word in words)
     typed = tuple(words) if len(words) <= MOST_ALIKE else ()
     return SearchTerms(query or None, typed, tuple(pieces))
