@@ -179,28 +179,6 @@ async def test_a_later_migration_that_changed_a_row_keeps_it(bench: Bench) -> No
     assert (await undo(person, second))["state"] == "undone"
 
 
-async def test_migrations_undone_last_first_leave_nothing(bench: Bench) -> None:
-    person = await bench.person()
-    before = await snapshot(bench, person)
-    first = await person.migrate(KEYS)
-    between = await snapshot(bench, person)
-    second = await person.migrate(CHANGED, conflictResolution="AUTO_OVERWRITE")
-    assert (await undo(person, second))["undo"]["kept"] == []
-    assert await snapshot(bench, person) == between
-    assert (await undo(person, first))["undo"]["kept"] == []
-    assert await snapshot(bench, person) == before
-
-
-async def test_a_later_migration_whose_undo_was_undone_keeps_its_rows(bench: Bench) -> None:
-    person = await bench.person()
-    first = await person.migrate(KEYS)
-    second = await person.migrate(CHANGED, conflictResolution="AUTO_OVERWRITE")
-    await undo(person, second)
-    await undo(person, second)
-    kept = {each["targetId"] for each in (await undo(person, first))["undo"]["kept"]}
-    assert {TASK, ENVIRONMENT} <= kept
-
-
 async def test_a_lost_answer_asked_for_again_undoes_once(bench: Bench) -> None:
     person = await bench.person()
     migration = await person.migrate(KEYS)

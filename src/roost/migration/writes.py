@@ -339,12 +339,6 @@ KEYS_STORED = compiled(
         )
     ),
 )
-TAKEN_BACK = compiled(
-    "select migrations.taken_back",
-    select(cast(_m.id, Text).label("id")).where(
-        _m.workspace_id == WORKSPACE, _m.state == literal_column("'undone'")
-    ),
-)
 CONFLICTS = compiled(
     "select migration_items.conflicts",
     select(_i.kind, _i.target_id, _i.key, cast(_i.conflict, Text).label("conflict"))

@@ -43,7 +43,6 @@ Values = dict[str, str | None]
 
 _j, _r = journal.c, relation.c
 _CAUSES: Final = bindparam("causes", type_=ARRAY(Text))
-_UNDONE: Final = bindparam("undone", type_=ARRAY(Text))
 _RELATIONS: Final = bindparam("relations", type_=ARRAY(BigInteger))
 _ours: Final = (_j.workspace_id == WORKSPACE) & (_j.relation == func.any(_RELATIONS))
 _KNOWN: Final = compiled(
@@ -100,14 +99,7 @@ _LATER: Final = compiled(
         _ours,
         _j.row_id == func.any(bindparam("rows", type_=ARRAY(Text))),
         _j.seq > bindparam("last", type_=BigInteger),
-        _j.cause.is_(None)
-        | (
-            (_j.cause != func.all(_CAUSES))
-            & (
-                cast(func.split_part(_j.cause, literal_column("'/'"), literal_column("1")), Text)
-                != func.all(_UNDONE)
-            )
-        ),
+        _j.cause.is_(None) | (_j.cause != func.all(_CAUSES)),
     )
     .order_by(_j.seq),
 )
@@ -131,24 +123,15 @@ class Edit(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """Reads the changes of `causes` in one workspace; `since` (aware) is before the first.
-
-    `undone` are ids of other migrations of which nothing is left: what they did changes nothing.
-    """
+    """Reads the changes of `causes` in one workspace; `since` (aware) is before the first."""
 
     def __init__(
-        self,
-        transaction: Transaction,
-        workspace_id: UUID,
-        causes: Sequence[str],
-        since: datetime,
-        undone: Sequence[str] = (),
+        self, transaction: Transaction, workspace_id: UUID, causes: Sequence[str], since: datetime
     ) -> None:
         self._transaction = transaction
         self._values: dict[str, Any] = {"workspace": workspace_id}
         self._causes = list(causes)
         self._since = since
-        self._undone = list(undone)
         self._names: dict[int, str] = {}
         self._layouts: dict[int, Layout] = {}
 
@@ -187,12 +170,7 @@ class Reader:
     async def later(self, rows: Iterable[Row], last: int, own: Sequence[str]) -> Mapping[Row, Edit]:
         """Which of the rows somebody else has changed after `last`, and when and who."""
         entries = await self._transaction.rows(
-            _LATER,
-            **self._values,
-            rows=[row_id for _, row_id in rows],
-            last=last,
-            causes=list(own),
-            undone=self._undone,
+            _LATER, **self._values, rows=[row_id for _, row_id in rows], last=last, causes=list(own)
         )
         found: dict[Row, Edit] = {}
         for each in entries:

@@ -84,13 +84,8 @@ class Reversal:
     ) -> Outcome:
         place = self._place
         own = [cause(place, each) for each in range((self._number or 0) + 1)]
-        undone = await self._transaction.rows(writes.TAKEN_BACK, workspace=place.workspace_id)
         reader = Reader(
-            self._transaction,
-            place.workspace_id,
-            [own[each] for each in numbers],
-            self._since,
-            [row["id"] for row in undone],
+            self._transaction, place.workspace_id, [own[each] for each in numbers], self._since
         )
         rows = Rows(self._transaction, place.workspace_id, sealed)
         done = await reverse(reader, rows, own, force=self._force)
