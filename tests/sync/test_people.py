@@ -138,3 +138,12 @@ async def test_nothing_of_an_erased_user_stays_in_what_was_journaled(home: Home)
         "select count(*) from journal.journal where old like $1 or new like $1", f"%{name}%"
     )
     assert left == 0
+
+
+async def test_no_answer_is_for_caches_that_people_share(home: Home) -> None:
+    shape = {"table": "users", "offset": "18446744073709551615_0", "handle": "1-1"}
+    for params, status in (({"table": "users", "offset": "-1"}, 200), (shape, 409)):
+        answer = await home.client.get("/v1/shape", params=params)
+        assert answer.status_code == status
+        assert "private" in answer.headers["cache-control"]
+        assert "public" not in answer.headers["cache-control"]

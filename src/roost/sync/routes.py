@@ -118,7 +118,7 @@ class ShapeRoutes:
         try:
             reader = self._reader(call)
         except RefusalError as error:
-            return Streaming(answer.private(answer.refusal(error)))
+            return Streaming(answer.refusal(error))
         answering = self.respond(request.method, request.scope, request.receive, reader)
         given = await self._while_admitted(call, answering)
         if request.method == "POST":
