@@ -65,10 +65,11 @@ async def _create(
             rows.append(new_row(operation.task, user_id, now))
     try:
         await require_references(transaction, workspace_id, rows)
+        written = await insert_tasks(transaction, workspace_id, rows)
     except MissingReferenceError as missing:
-        with _naming(start + missing.row):
-            raise
-    written = await insert_tasks(transaction, workspace_id, rows)
+        # What has gone since it was looked for, the database does not tell of which row.
+        place = f"{start}..{end - 1}" if missing.row is None else start + missing.row
+        raise _at(missing, f"operations[{place}]") from missing
     return [_result("create", task.id, task.body) for task in written]
 
 

@@ -29,7 +29,8 @@ def _texts(name: str) -> ColumnElement[Any]:
     return func.any(bindparam(name, type_=ARRAY(Text)))
 
 
-def _ids(name: str) -> ColumnElement[Any]:
+def ids(name: str) -> ColumnElement[Any]:
+    """Any of the ids that are bound at a place."""
     return func.any(bindparam(name, type_=ARRAY(Uuid)))
 
 
@@ -58,18 +59,18 @@ CONDITIONS: Mapping[str, ColumnElement[bool]] = {
     # A condition's place has its name; one that has none is put on by True.
     "status": _c.status == _texts("status"),
     "priority": _c.priority == _texts("priority"),
-    "assignee": _c.assignee_id == _ids("assignee"),
+    "assignee": _c.assignee_id == ids("assignee"),
     "unassigned": _c.assignee_id.is_(None),
-    "assignee_or_none": or_(_c.assignee_id == _ids("assignee_or_none"), _c.assignee_id.is_(None)),
-    "environment": _c.environment_id == _ids("environment"),
+    "assignee_or_none": or_(_c.assignee_id == ids("assignee_or_none"), _c.assignee_id.is_(None)),
+    "environment": _c.environment_id == ids("environment"),
     "no_environment": _c.environment_id.is_(None),
     "environment_or_none": or_(
-        _c.environment_id == _ids("environment_or_none"), _c.environment_id.is_(None)
+        _c.environment_id == ids("environment_or_none"), _c.environment_id.is_(None)
     ),
     "label": _c.labels.op("@>")(bindparam("label", type_=ARRAY(Text))),
     "archived": _c.archived_at.is_not(None),
     "not_archived": _c.archived_at.is_(None),
-    "created_by": _c.created_by == _ids("created_by"),
+    "created_by": _c.created_by == ids("created_by"),
     "created_after": _c.created_at > _moment("created_after"),
     "created_before": _c.created_at < _moment("created_before"),
     "updated_after": _c.updated_at > _moment("updated_after"),

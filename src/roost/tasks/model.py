@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -95,19 +95,11 @@ class TaskCreate(Incoming):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-CLEARED_TO: Final[Mapping[str, Any]] = {
-    "description": "",
-    "priority": "medium",
-    "mode": "code",
-    "labels": [],
-    "has_changes": False,
-    "metadata": {},
-}
-"""What null makes of the fields that always have a value."""
-
-
 class TaskPatch(Incoming):
-    """The body of `PATCH /tasks/{id}`: a merge patch (RFC 7396), null clears a field."""
+    """The body of `PATCH /tasks/{id}`: a merge patch (RFC 7396).
+
+    Null makes of a field what it is in a new task.
+    """
 
     title: Title | UnsetType = UNSET
     description: Description | None | UnsetType = UNSET

@@ -20,7 +20,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSON
+from sqlalchemy.dialects.postgresql import JSON
 
 from roost.db.jsontext import Finished, array_text, object_text
 from roost.db.rowjson import Row, moments_of, renamed
@@ -28,7 +28,7 @@ from roost.db.statements import SHAPES, Statement, compiled
 from roost.db.tenancy import TENANT_ID, TRANSACTION_ID, change_cte, tenant_read
 from roost.environments.tables import environments
 from roost.identity.tables import memberships
-from roost.tasks.filters import CONDITIONS, ORDERINGS, lexemes, likeness
+from roost.tasks.filters import CONDITIONS, ORDERINGS, ids, lexemes, likeness
 from roost.tasks.tables import tasks
 from roost.web.lists import Listing
 
@@ -129,12 +129,11 @@ LOCK = compiled(
     .where(_mine, _one())
     .with_for_update(key_share=True),
 )
-_IDS = func.any(bindparam("ids", type_=ARRAY(Uuid)))
 
 
 def _known(columns: Any, column_: str) -> Statement:  # noqa: ANN401 -- a column collection
     here = columns.workspace_id == bindparam("workspace", type_=Uuid)
-    rows = select(columns[column_].label("id")).where(here, columns[column_] == _IDS)
+    rows = select(columns[column_].label("id")).where(here, columns[column_] == ids("ids"))
     return compiled("select tasks.references", rows)
 
 
@@ -145,7 +144,7 @@ KNOWN: Mapping[str, Statement] = {
 """Which of `ids` a task may name, by the column that names them."""
 LOCK_ALL = compiled(
     "select tasks.lock_all",
-    select(_c.id).where(_mine, _c.id == _IDS).order_by(_c.id).with_for_update(key_share=True),
+    select(_c.id).where(_mine, _c.id == ids("ids")).order_by(_c.id).with_for_update(key_share=True),
 )
 DELETE = compiled("delete tasks", delete(tasks).where(_mine, _one()).returning(_c.id))
 

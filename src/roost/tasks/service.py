@@ -15,7 +15,7 @@ from roost.db.pool import Database, Transaction
 from roost.db.tenancy import Context
 from roost.errors import FieldError, ProblemError
 from roost.tasks import queries
-from roost.tasks.model import CLEARED_TO, PullRequest, TaskCreate, TaskPatch, require_transition
+from roost.tasks.model import PullRequest, TaskCreate, TaskPatch, require_transition
 from roost.web.body import field_error
 from roost.web.etag import require_version
 from roost.web.merge import merge_patch
@@ -25,6 +25,12 @@ from roost.web.written import Written
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(TaskPatch))
 _OBJECTS = {"metadata", "pull_request"}
+_NEW = TaskCreate(title="")
+"""What null makes of a field."""
+_REFERENCES = {
+    "environment_id": ("environmentId", "environment"),
+    "assignee_id": ("assigneeId", "member"),
+}
 
 
 def new_row(task: TaskCreate, created_by: UUID | None, now: datetime) -> dict[str, Any]:
@@ -90,15 +96,14 @@ async def update_task(
     """Apply a merge patch; TASK_NOT_FOUND, PRECONDITION_FAILED or INVALID_STATE_TRANSITION."""
     current = await _lock(transaction, workspace_id, task_id, expected)
     changes = {
-        name: value for name in _FIELDS if (value := getattr(patch, name)) is not msgspec.UNSET
+        name: getattr(_NEW, name) if value is None else value
+        for name in _FIELDS
+        if (value := getattr(patch, name)) is not msgspec.UNSET
     }
     if not changes:
         return await _unchanged(transaction, workspace_id, task_id)
-    for name in CLEARED_TO.keys() & changes.keys():
-        if changes[name] is None:
-            changes[name] = CLEARED_TO[name]
-        elif name == "metadata":
-            changes[name] = merge_patch(json.loads(current[name]), changes[name])
+    if isinstance(patch.metadata, dict):
+        changes["metadata"] = merge_patch(json.loads(current["metadata"]), patch.metadata)
     if changes.get("pull_request") is not None:
         known = json.loads(current["pull_request"] or "{}")
         changes["pull_request"] = _pull_request(merge_patch(known, changes["pull_request"]))
@@ -211,11 +216,8 @@ def _pull_request(value: object) -> PullRequest:
 class MissingReferenceError(ProblemError):
     """A task names what is not in its workspace; `row` is its number among those to be written."""
 
-    def __init__(self, column: str, row: int = 0) -> None:
-        is_environment = column.startswith("environment")
-        name, what = (
-            ("environmentId", "environment") if is_environment else ("assigneeId", "member")
-        )
+    def __init__(self, column: str, row: int | None = None) -> None:
+        name, what = _REFERENCES[column]
         message = f"is the id of no {what} of this workspace"
         super().__init__(
             errors.VALIDATION_ERROR,
