@@ -26,9 +26,10 @@ def create(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Make a user with a workspace of their own."""
-    if not administration.is_email(email):
-        message = f"{email[:100]!r} is not an e-mail address"
-        raise typer.BadParameter(message, param_hint="EMAIL")
+    try:
+        administration.check_email(email)
+    except administration.OperatorError as error:
+        raise typer.BadParameter(str(error)) from error
     made = with_owner(
         data_dir,
         database_url,

@@ -113,9 +113,11 @@ async def find_home(connection: Any, user_id: UUID, workspace: UUID | None = Non
     return home
 
 
-def is_email(text: str) -> bool:
-    """Whether it can be a user's e-mail address."""
-    return len(text) <= _MAX_EMAIL and _EMAIL.fullmatch(text) is not None
+def check_email(email: str) -> None:
+    """Hold a new user's e-mail address against the rules that the API has; OperatorError."""
+    if not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL:
+        message = f"{email[:_MAX_EMAIL]!r} is not an e-mail address"
+        raise OperatorError(message)
 
 
 async def create_user(connection: Any, email: str, name: str = "") -> tuple[UUID, UUID]:  # noqa: ANN401 -- asyncpg's
@@ -123,9 +125,7 @@ async def create_user(connection: Any, email: str, name: str = "") -> tuple[UUID
 
     OperatorError when the e-mail address is none, or is taken.
     """
-    if not is_email(email):
-        message = f"{email[:_MAX_EMAIL]!r} is not an e-mail address"
-        raise OperatorError(message)
+    check_email(email)
     user_id, workspace_id = uuid7(), uuid7()
     title = name or email.partition("@")[0]
     try:
